@@ -1,0 +1,1 @@
+"""One folder per deployed function; this file keeps the package name ours."""
