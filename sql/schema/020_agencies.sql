@@ -1,0 +1,15 @@
+create table public.agencies (
+  id uuid primary key default gen_random_uuid(),
+  public_id text not null default substr(replace(gen_random_uuid()::text, '-', ''), 1, 20),
+  name text not null,
+  max_calls_per_minute int not null default 60,
+  max_concurrent_calls int not null default 100,
+  provider_concurrent_calls int,  -- what the provider's account allows; null = it names no cap
+  account_checked_at timestamptz,
+  dial_after timestamptz,  -- the provider asked for a pause (Retry-After)
+  created_at timestamptz not null default batchline.clock(),
+  constraint agencies_public_id_is_unique unique (public_id),
+  constraint agency_pace_is_positive check (max_calls_per_minute > 0 and max_concurrent_calls > 0),
+  constraint provider_cap_is_not_negative check (provider_concurrent_calls >= 0)
+);
+comment on table public.agencies is 'The tenant. Every row of every other table belongs to one.';

@@ -1,0 +1,42 @@
+-- A user reads the rows of their own agency and writes nothing; service_role bypasses row-level security.
+-- (select auth.uid()) is evaluated once a statement, not once a row.
+create policy users_read_themselves on public.users for select to authenticated
+  using (id = (select auth.uid()));
+
+create policy agencies_are_read_by_their_users on public.agencies for select to authenticated
+  using (id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy campaigns_are_read_by_their_agency on public.campaigns for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy agent_mappings_are_read_by_their_agency on public.agent_mappings for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy phone_numbers_are_read_by_their_agency on public.agency_phone_numbers for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy do_not_call_is_read_by_its_agency on public.do_not_call for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy call_batches_are_read_by_their_agency on public.call_batches for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy contacts_are_read_by_their_agency on public.campaign_contacts for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy calls_are_read_by_their_agency on public.calls for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy call_events_are_read_by_their_agency on public.call_events for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+alter table public.agencies enable row level security;
+alter table public.users enable row level security;
+alter table public.campaigns enable row level security;
+alter table public.agent_mappings enable row level security;
+alter table public.agency_phone_numbers enable row level security;
+alter table public.do_not_call enable row level security;
+alter table public.call_batches enable row level security;
+alter table public.campaign_contacts enable row level security;
+alter table public.calls enable row level security;
+alter table public.call_events enable row level security;

@@ -1,0 +1,29 @@
+-- When the agency's next call can begin, as far as the clock decides it; waiting_for_slot says that contacts could be
+-- dialled now if a call ended (of their batch, of the agency, or to their number). Both empty: nothing is queued.
+create function batchline.next_opening(
+  p_agency_id uuid, p_now timestamptz, out opens_at timestamptz, out waiting_for_slot boolean
+)
+language sql stable set search_path = '' set enable_seqscan = off
+as $$
+  with room as materialized (
+    select * from batchline.dial_room(p_agency_id, p_now)
+  ),
+  opening as (
+    select greatest(batch.opens_at, agency.opens_at, contact.next_attempt_at, agencies.dial_after) as opens_at,
+           least(batch.slots, agency.slots) as slots
+    from room as batch
+    join room as agency on agency.batch_id is null
+    join public.agencies on agencies.id = p_agency_id
+    cross join lateral (
+      select queued.next_attempt_at
+      from public.campaign_contacts as queued
+      where queued.batch_id = batch.batch_id and queued.status = 'queued'
+      order by queued.next_attempt_at
+      limit 1
+    ) as contact
+    where batch.batch_id is not null
+  )
+  select min(opening.opens_at) filter (where opening.slots > 0 and opening.opens_at > p_now),
+         coalesce(bool_or(opening.slots <= 0 or opening.opens_at <= p_now), false)
+  from opening;
+$$;

@@ -1,0 +1,57 @@
+-- One round trip: starts what is due and claims, agency by agency, at most p_limit calls. Answers all that the dials
+-- need, and when to come again.
+create function batchline.claim_calls(
+  p_worker text, p_limit int, p_lease_seconds double precision, p_agency_id uuid default null
+)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_agencies uuid[] := array(
+    select active.id from batchline.active_agencies(v_now) as active (id)
+    where p_agency_id is null or active.id = p_agency_id
+    order by active.id
+  );
+  v_agency_id uuid;
+  v_calls uuid[] := '{}';
+  v_claimed uuid[];
+  v_share int;
+  v_next timestamptz;
+  v_opening record;
+  v_waiting boolean := false;
+  v_turn int := 0;
+begin
+  foreach v_agency_id in array v_agencies loop
+    -- an equal share of what is left; what one agency does not use is left to those after it
+    v_share := ceil((p_limit - cardinality(v_calls))::numeric / (cardinality(v_agencies) - v_turn));
+    v_turn := v_turn + 1;
+    if not batchline.try_lock_agency(v_agency_id) then
+      v_next := least(v_next, batchline.clock() + interval '20 ms');
+      continue;
+    end if;
+    v_next := least(v_next, batchline.start_call_batches(v_agency_id));
+    v_claimed := '{}';
+    if v_share > 0 and batchline.may_dial(v_agency_id) then
+      v_claimed := batchline.claim_agency_calls(
+        v_agency_id, p_worker, v_share, make_interval(secs => p_lease_seconds)
+      );
+    end if;
+    v_calls := v_calls || v_claimed;
+    v_now := batchline.clock();
+    select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    v_next := least(v_next, v_opening.opens_at);
+    if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot then
+      v_next := v_now;  -- it was p_limit that stopped here, not a limit of the agency
+    end if;
+    v_waiting := v_waiting or v_opening.waiting_for_slot;
+  end loop;
+
+  return jsonb_build_object(
+    'active', cardinality(v_agencies) > 0,
+    'calls', batchline.dial_orders(v_calls),
+    'next_claim_in', greatest(0, extract(epoch from v_next - batchline.clock())),
+    'waiting_for_slot', v_waiting
+  );
+end;
+$$;

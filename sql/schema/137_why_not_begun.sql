@@ -1,0 +1,12 @@
+create function batchline.why_not_begun(p_call public.calls, p_now timestamptz)
+returns text
+language sql stable set search_path = ''
+as $$
+  select case
+    when p_call.claimed_until <= p_now then 'the lease was over'
+    when batch.status <> 'processing' then 'the batch is ' || batch.status
+    else 'the number is on the do-not-call list'
+  end
+  from public.call_batches as batch
+  where batch.id = p_call.batch_id;
+$$;

@@ -1,0 +1,34 @@
+-- The provider has taken the call: -> ringing, from dialing or unknown, and from not_placed where that is still
+-- possible (late knowledge). Locks of the batch are held; those of the agency too where the call is not_placed.
+create function batchline.accept_call(p_call public.calls, p_ultravox_call_id uuid, p_event text)
+returns boolean
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+begin
+  if p_call.ultravox_call_id <> p_ultravox_call_id then
+    perform batchline.log_late_acceptance(p_call, p_ultravox_call_id, 'The provider has a second call for this one');
+    return false;
+  elsif p_call.status = 'not_placed' and not batchline.revive_contact(p_call) then
+    perform batchline.log_late_acceptance(
+      p_call, p_ultravox_call_id, 'The provider has a call that we had taken for not placed'
+    );
+    return false;
+  end if;
+  if p_call.status not in ('dialing', 'unknown', 'not_placed') then
+    return false;
+  end if;
+  update public.calls
+  set status = 'ringing',
+      ultravox_call_id = p_ultravox_call_id,
+      accepted_at = v_now,
+      news_at = v_now,
+      began_at = coalesce(began_at, v_now),
+      claimed_until = null,
+      dial_result = coalesce(nullif(dial_result, 'unknown'), 'accepted')
+  where id = p_call.id;
+  perform batchline.log_call_event(p_call, p_event);
+  return true;
+end;
+$$;

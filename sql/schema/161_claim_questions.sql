@@ -1,0 +1,65 @@
+-- Which calls the provider is to be asked about now, and whose account is to be read again. Stamps asked_at, so that
+-- two workers do not ask the same; a question whose worker died is asked again after p_ask_again_seconds.
+create function batchline.claim_questions(
+  p_limit int, p_ask_after_seconds double precision, p_ask_again_seconds double precision,
+  p_silence_seconds double precision, p_join_timeout_seconds double precision, p_agency_id uuid default null
+)
+returns jsonb
+language plpgsql volatile set search_path = '' set enable_seqscan = off
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_questions jsonb;
+  v_accounts jsonb;
+begin
+  with due as (
+    select call.id
+    from public.calls as call
+    where call.is_live
+      and (p_agency_id is null or call.agency_id = p_agency_id)
+      and coalesce(call.asked_at + make_interval(secs => p_ask_again_seconds) <= v_now, true)
+      and case call.status
+            when 'unknown' then call.unknown_at + make_interval(secs => p_ask_after_seconds) <= v_now
+            else call.status in ('ringing', 'answered') and (
+              call.news_at + make_interval(secs => p_silence_seconds) <= v_now
+              or coalesce(call.joined_at, call.accepted_at + make_interval(secs => p_join_timeout_seconds))
+                + make_interval(secs => call.max_duration_seconds + 60) <= v_now
+            )
+          end
+    order by coalesce(call.asked_at, call.began_at)
+    limit p_limit
+    for update skip locked
+  ),
+  asked as (
+    update public.calls as call set asked_at = v_now from due where call.id = due.id returning call.*
+  )
+  select coalesce(
+    jsonb_agg(
+      jsonb_build_object(
+        'call_id', id, 'agency_id', agency_id, 'contact_id', contact_id, 'ultravox_call_id', ultravox_call_id,
+        'began_at', public.iso_utc(began_at)
+      )
+    ),
+    '[]'
+  )
+  into v_questions
+  from asked;
+
+  with due as (
+    select agency.id
+    from public.agencies as agency
+    where agency.id in (select active.id from batchline.active_agencies(v_now) as active (id))
+      and (p_agency_id is null or agency.id = p_agency_id)
+      and coalesce(agency.account_checked_at + interval '10 minutes' <= v_now, true)
+    limit p_limit
+    for update skip locked
+  ),
+  checked as (
+    update public.agencies as agency set account_checked_at = v_now from due where agency.id = due.id
+    returning agency.id
+  )
+  select coalesce(jsonb_agg(id), '[]') into v_accounts from checked;
+
+  return jsonb_build_object('calls', v_questions, 'accounts', v_accounts);
+end;
+$$;

@@ -1,0 +1,31 @@
+-- What the provider answered. p_answers: [{"call_id", "answer": "found" | "none" | "failed", "call"?}].
+-- found: applied. none, of an unknown call: once is not enough (a look-up may lag); twice, p_ask_again_seconds apart,
+-- and nothing was placed. none, of a call that the provider had accepted: it is gone, and its fate with it.
+-- failed: asked again later.
+create function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_answer record;
+  v_found int := 0;
+  v_not_placed int := 0;
+begin
+  for v_answer in
+    select answer.*, call.agency_id, call.batch_id
+    from jsonb_to_recordset(p_answers) as answer (call_id uuid, answer text, call jsonb)
+    join public.calls as call on call.id = answer.call_id
+    order by call.agency_id, call.batch_id, call.id
+  loop
+    if v_answer.answer = 'found' then
+      perform batchline.apply_call(v_answer.agency_id, v_answer.call, 'lookup');
+      v_found := v_found + 1;
+    elsif v_answer.answer = 'none' then
+      perform batchline.lock_batches(array[v_answer.batch_id]);
+      v_not_placed := v_not_placed + batchline.record_none(v_answer.call_id, p_ask_again_seconds)::int;
+      perform batchline.complete_batches(array[v_answer.batch_id]);
+    end if;
+  end loop;
+  return jsonb_build_object('found', v_found, 'not_placed', v_not_placed);
+end;
+$$;

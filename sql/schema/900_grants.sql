@@ -1,0 +1,34 @@
+-- Supabase grants everything in public to anon and authenticated by default; here nothing is open but what is named.
+revoke all on all tables in schema public from anon, authenticated;
+revoke all on all sequences in schema public from anon, authenticated;
+revoke all on all functions in schema public from public, anon, authenticated;
+revoke all on all functions in schema batchline from public, anon, authenticated;
+
+grant usage on schema batchline to service_role;
+grant execute on all functions in schema batchline to service_role;
+grant select, insert, update, delete on all tables in schema public to service_role;
+grant execute on all functions in schema public to service_role;
+
+-- Leases, raw payloads and what only the dialler needs stay with service_role.
+grant select on
+  public.users, public.campaigns, public.agent_mappings, public.agency_phone_numbers, public.do_not_call,
+  public.call_batches, public.campaign_contacts, public.v_call_batch_summary
+to authenticated;
+grant select (id, public_id, name, max_calls_per_minute, max_concurrent_calls, created_at)
+  on public.agencies to authenticated;
+grant select (
+  id, status, agency_id, batch_id, contact_id, agent_mapping_id, ultravox_call_id, to_number, from_number, attempt,
+  began_at, accepted_at, joined_at, ended_at, outcome, end_reason, reason, duration_seconds, billed_duration_seconds,
+  billing_status, short_summary, summary, created_at
+) on public.calls to authenticated;
+grant select (id, agency_id, batch_id, contact_id, call_id, event, reason, detail, actor, at)
+  on public.call_events to authenticated;
+
+grant execute on function
+  public.iso_utc(timestamptz),
+  public.my_agency_id(),
+  public.batch_json(public.v_call_batch_summary),
+  public.contact_json(public.campaign_contacts),
+  public.list_call_batches(text, uuid, int, int),
+  public.get_call_batch(uuid, text, int, int, bigint)
+to authenticated;
