@@ -50,6 +50,21 @@ create table if not exists auth.users (
 );
 alter table auth.users enable row level security;
 
+create table if not exists auth.sessions (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  created_at timestamptz not null default now()
+);
+alter table auth.sessions enable row level security;
+
+create table if not exists auth.refresh_tokens (
+  token text primary key,
+  session_id uuid not null references auth.sessions (id) on delete cascade,
+  revoked boolean not null default false,
+  created_at timestamptz not null default now()
+);
+alter table auth.refresh_tokens enable row level security;
+
 create or replace function auth.jwt() returns jsonb
 language sql stable
 as $$
