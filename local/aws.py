@@ -1,36 +1,34 @@
-"""SSM, S3 and SQS: moto's server with the agencies' secrets in it, in a process of its own.
-
-The seeding goes through `localstack-client`, so that AWS_ENDPOINT_URL may as well name a LocalStack.
-"""
+"""SSM, S3 and SQS of the stack: how boto3 is led there, and the agencies' secrets that SSM holds."""
 
 from __future__ import annotations
 
-import sys
-import threading
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING
 
-from localstack_client.session import Session
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
-
-from local import keys
 from local.demo_data import AGENCIES
+
+if TYPE_CHECKING:
+    from local.keys import Keys
 
 REGION = "us-east-1"
 READY_LINE = "aws is ready"
 
 
-class SilentHandler(WSGIRequestHandler):
-    """Connections are kept, and what went well is not worth a line."""
+def environment(endpoint: str) -> dict[str, str]:
+    """What leads boto3 there and nowhere else: no profile, no role of the machine, no file with real keys."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
-    protocol_version = "HTTP/1.1"
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        if str(code).startswith("5"):
-            super().log_request(code, size)
-
-
-def parameters(stage: str, known: keys.Keys) -> dict[str, str]:
+def parameters(stage: str, known: Keys) -> dict[str, str]:
     """Name and value of each parameter that an agency has."""
     found: dict[str, str] = {}
     for agency in AGENCIES:
@@ -38,27 +36,3 @@ def parameters(stage: str, known: keys.Keys) -> dict[str, str]:
         found[f"{path}/ultravox-api-key"] = secrets.ultravox_api_key
         found[f"{path}/ultravox-webhook-secret"] = secrets.webhook_secret
     return found
-
-
-def seed(stage: str, known: keys.Keys) -> None:
-    """Puts the parameters where AWS_ENDPOINT_URL points."""
-    session = Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106
-    ssm = session.client("ssm")
-    for name, value in parameters(stage, known).items():
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-
-
-def main() -> None:
-    """Serves until SIGTERM. Arguments: the port, the keys file, the stage."""
-    port, keys_file, stage = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    app = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=SilentHandler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    seed(stage, keys.load_or_make(keys_file))
-    print(READY_LINE, flush=True)
-    thread.join()
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -83,8 +82,8 @@ class Keys:
 def load_or_make(file: Path) -> Keys:
     """The keys in `file`; makes both at the first call."""
     if not file.exists():
-        with file.open("w", opener=_for_the_owner_alone) as output:
-            json.dump(asdict(_make()), output, indent=2)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(asdict(_make()), indent=2))
     kept = json.loads(file.read_text())
     agencies = {slug: AgencySecrets(**values) for slug, values in kept.pop("agencies").items()}
     return Keys(**kept, agencies=agencies)
@@ -107,6 +106,3 @@ def _api_key(role: str, secret: str) -> str:
     now = int(time.time())
     return jwt.encode({"iss": "supabase", "role": role, "iat": now, "exp": now + TEN_YEARS}, secret, "HS256")
 
-
-def _for_the_owner_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -40,6 +40,25 @@ def _scrypt(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=2**13, r=8, p=1)
 
 
+def insert(
+    connection: psycopg.Connection[Any],
+    email: str,
+    hashed_password: str,
+    user_id: str | None = None,
+    app_metadata: Mapping[str, Any] | None = None,
+    user_metadata: Mapping[str, Any] | None = None,
+) -> Any:
+    """The new row; None when the email or the id is taken."""
+    values = {
+        "id": user_id,
+        "email": email,
+        "password": hashed_password,
+        "app": Jsonb({**EMAIL_PROVIDER, **(app_metadata or {})}),
+        "user": Jsonb(dict(user_metadata or {})),
+    }
+    return connection.execute(INSERT, values).fetchone()
+
+
 class Users:
     """The store. Each call is one short connection: signing in is rare, and a restarted database is no matter."""
 
@@ -55,14 +74,8 @@ class Users:
         user_metadata: Mapping[str, Any] | None = None,
     ) -> Row | None:
         """The new row; None when the email or the id is taken."""
-        values = {
-            "id": user_id,
-            "email": email,
-            "password": hashed_password,
-            "app": Jsonb({**EMAIL_PROVIDER, **(app_metadata or {})}),
-            "user": Jsonb(dict(user_metadata or {})),
-        }
-        return self._one(INSERT, values)
+        with self._connect() as connection:
+            return insert(connection, email, hashed_password, user_id, app_metadata, user_metadata)
 
     def by_id(self, user_id: str) -> Row | None:
         return self._one("select * from auth.users where id = %s", [user_id])

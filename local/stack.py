@@ -1,0 +1,267 @@
+"""The whole stack as one object: `with Stack(folder) as stack:` starts every part, and none outlives the block."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from local import aws, demo_data, keys, migrate, postgrest, schedule, seeding
+from local.postgres import Postgres, Server, as_authenticator
+from local.processes import LocalError, Part, free_ports, is_port_free
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from local.keys import Keys
+
+DATABASE = "batchline"
+STAGE = "local"
+FIRST_PORT = 54321  # the port of Supabase's own local stack
+
+
+@dataclass(frozen=True)
+class Ports:
+    """One port for each part that listens on 127.0.0.1."""
+
+    gateway: int
+    postgrest: int
+    postgrest_admin: int
+    simulator: int
+    aws: int
+
+    @classmethod
+    def starting_at(cls, first: int) -> Ports:
+        """Five ports in a row; raises LocalError, naming part and way out, when one is taken."""
+        ports = cls(*range(first, first + len(fields(cls))))
+        for part, port in asdict(ports).items():
+            if not is_port_free(port):
+                raise LocalError(
+                    f"Port {port}, which the {part.replace('_', ' ')} needs, is taken by another program: "
+                    "stop that one, or take other ports with `python -m local up --port N`."
+                )
+        return ports
+
+    @classmethod
+    def free(cls) -> Ports:
+        return cls(*free_ports(len(fields(cls))))
+
+
+class Stack:
+    """A running stack.
+
+    `ports` are free ones unless given. `schedule_every` is None for no schedule at all, 0 for the rates written in
+    serverless.yml, else seconds. `durable=False` gives up what protects data from a crash of the machine, for tests.
+    `simulator_config` replaces members of the simulator's configuration; `settings` are further settings for the
+    functions (timers, say); `server` is a database server to use instead of one of its own.
+
+    Entering raises LocalError, one sentence for a person, when a part cannot start; leaving raises it when a part
+    died inside the block.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ports: Ports | None = None,
+        schedule_every: float | None = None,
+        seed: bool = True,
+        durable: bool = True,
+        simulator_config: Mapping[str, Any] | None = None,
+        settings: Mapping[str, str] | None = None,
+        server: Server | None = None,
+        database: str | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self._ports = ports
+        self._schedule_every = schedule_every
+        self._seed = seed
+        self._durable = durable
+        self._simulator_config = simulator_config or {}
+        self._settings = settings or {}
+        self._server = server
+        self._database = database
+        self._parts: dict[str, Part] = {}
+        self._death = threading.Event()
+        self._cause: LocalError | None = None
+
+    url: str
+    """SUPABASE_URL: the gateway."""
+    simulator_url: str
+    database_url: str
+    """As a superuser, past row-level security."""
+    env: dict[str, str]
+    """What the functions and tools find in their environment, as `.local/env` has it."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            undo.callback(self._release, self._lock())
+            undo.callback(self._stop)
+            self._start()
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+        if self._cause:
+            raise self._cause
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """The processes by name."""
+        return self._parts
+
+    def wait(self) -> None:
+        """Returns when a part has died; the end of the block then says which."""
+        self._death.wait()
+
+    def _start(self) -> None:
+        self._logs = self.folder / "logs"
+        self._logs.mkdir(exist_ok=True)
+        ports = self._ports or Ports.free()
+        known = keys.load_or_make(self.folder / "keys.json")
+        self._choose_database()
+        self._describe(ports, known)
+        # All are on their way before any is waited for; PostgREST reads the schema when it starts and comes last.
+        self._start_aws(ports)
+        self._start_simulator(ports, known)
+        self._start_gateway(ports)
+        self._start_database()
+        self._start_postgrest(ports, known)
+        for part in self._parts.values():
+            part.wait_ready()
+        postgrest.wait_ready(self._parts["postgrest"], ports.postgrest_admin)
+        if self._schedule_every is not None:
+            self._start_schedule(self._schedule_every)
+
+    def _choose_database(self) -> None:
+        self._postgres = None
+        given = os.environ.get("DATABASE_URL")
+        if self._server is None and given:
+            self._server = Server(given)
+            self._database = self._database or urlsplit(given).path.lstrip("/")
+        if self._server is None:
+            log = self._logs / "postgres.log"
+            self._postgres = Postgres(self.folder / "postgres", log, durable=self._durable, on_death=self._on_death)
+            self._server = self._postgres.server
+        self._database = self._database or DATABASE
+        self.database_url = self._server.database(self._database)
+
+    def _describe(self, ports: Ports, known: Keys) -> None:
+        acme = demo_data.ACME
+        self.url = f"http://127.0.0.1:{ports.gateway}"
+        self.simulator_url = f"http://127.0.0.1:{ports.simulator}"
+        self.env = {
+            "SUPABASE_URL": self.url,
+            "SUPABASE_REST_URL": f"http://127.0.0.1:{ports.postgrest}",
+            "SUPABASE_ANON_KEY": known.anon_key,
+            "SUPABASE_SERVICE_ROLE_KEY": known.service_role_key,
+            "DATABASE_URL": self.database_url,
+            "FUNCTIONS_URL": f"{self.url}/functions/v1",
+            "ULTRAVOX_BASE_URL": self.simulator_url,
+            "STAGE": STAGE,
+            **aws.environment(f"http://127.0.0.1:{ports.aws}"),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "DEMO_AGENCY_ID": acme.id,
+            "DEMO_WEBHOOK_SECRET": known.agencies[acme.slug].webhook_secret,
+            "DEMO_AGENT_MAPPING_ID": acme.agent_mapping_id,
+            "DEMO_CAMPAIGN_ID": acme.campaign_id,
+            "DEMO_FROM_NUMBER": acme.from_number,
+            "DEMO_PASSWORD": demo_data.PASSWORD,
+            **self._settings,
+        }
+
+    def _start_aws(self, ports: Ports) -> None:
+        self._run("aws", "local.aws_server", str(ports.aws), str(self.folder / "keys.json"), STAGE, ready=aws.READY_LINE)
+
+    def _start_simulator(self, ports: Ports, known: Keys) -> None:
+        config = self.folder / "simulator.json"
+        config.touch(mode=0o600)
+        config.write_text(json.dumps({**seeding.simulator_config(known), **self._simulator_config}))
+        arguments = ("--port", str(ports.simulator), "--config", f"@{config}")
+        self._run("simulator", "local.simulator", *arguments, ready="simulator listening on")
+
+    def _start_gateway(self, ports: Ports) -> None:
+        arguments = (str(ports.gateway), str(self.folder / "keys.json"))
+        self._run("gateway", "local.gateway", *arguments, ready="Uvicorn running on")
+
+    def _start_database(self) -> None:
+        assert self._server is not None
+        assert self._database is not None
+        if self._postgres:
+            self._postgres.start()
+            self._parts["postgres"] = self._postgres.part
+            self._postgres.part.wait_ready()
+        if not self._server.has(self._database):
+            self._server.create(self._database)
+        migrate.migrate(self.database_url)
+        if self._seed:
+            seeding.seed(self.database_url)
+
+    def _start_postgrest(self, ports: Ports, known: Keys) -> None:
+        login = as_authenticator(self.database_url)
+        file = postgrest.configure(self.folder, known, login, ports.postgrest, ports.postgrest_admin)
+        part = postgrest.part(file, self._logs / "postgrest.log", self._on_death)
+        self._parts["postgrest"] = part
+        part.start()
+
+    def _start_schedule(self, every: float) -> None:
+        self._run("schedule", "local.schedule", str(every or "as-written"), ready=schedule.READY_LINE)
+        self._parts["schedule"].wait_ready()
+
+    def _run(self, name: str, module: str, *arguments: str, ready: str) -> None:
+        part = Part(
+            name,
+            (sys.executable, "-m", module, *arguments),
+            self._logs / f"{name}.log",
+            ready,
+            environment=_environment() | self.env,
+            on_death=self._on_death,
+        )
+        self._parts[name] = part
+        part.start()
+
+    def _on_death(self, part: Part) -> None:
+        self._cause = self._cause or LocalError(part.epitaph())
+        for other in self._parts.values():
+            other.signal_stop()
+        self._death.set()
+
+    def _stop(self) -> None:
+        database = self._parts.pop("postgres", None)
+        for part in self._parts.values():
+            part.signal_stop()
+        for part in self._parts.values():
+            part.join()
+        if database:  # last: the others may still write
+            database.signal_stop()
+            database.join()
+
+    def _lock(self) -> int:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(lock)
+            raise LocalError(f"A stack already runs in {self.folder}; `make down` stops it.") from error
+        return lock
+
+    def _release(self, lock: int) -> None:
+        os.close(lock)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would lead libraries to somebody's real accounts."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SUPABASE_", "PG"))}
