@@ -162,7 +162,9 @@ def _scheduled_event() -> Event:
     return {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
-def find_route(functions: Mapping[str, Function], method: str, path: str) -> tuple[Function, Route, dict[str, str]] | None:
+def find_route(
+    functions: Mapping[str, Function], method: str, path: str
+) -> tuple[Function, Route, dict[str, str]] | None:
     """The route that API Gateway would take: literal paths before parameters, the method itself before `*`."""
     found = [
         (function, route, parameters)

@@ -76,9 +76,7 @@ class FunctionsApi:
         return JSONResponse({"message": "Service Unavailable"}, 503)
 
     async def _call(self, function: Function, event: Event) -> Any:
-        return await anyio.to_thread.run_sync(
-            function.invoke, event, limiter=self.places, abandon_on_cancel=True
-        )
+        return await anyio.to_thread.run_sync(function.invoke, event, limiter=self.places, abandon_on_cancel=True)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import jwt
 from local.users import matches
 
 if TYPE_CHECKING:
-    
     from local.keys import Keys
     from local.users import Row, Users
 

@@ -105,4 +105,3 @@ def _make() -> Keys:
 def _api_key(role: str, secret: str) -> str:
     now = int(time.time())
     return jwt.encode({"iss": "supabase", "role": role, "iat": now, "exp": now + TEN_YEARS}, secret, "HS256")
-

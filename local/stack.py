@@ -183,7 +183,9 @@ class Stack:
         }
 
     def _start_aws(self, ports: Ports) -> None:
-        self._run("aws", "local.aws_server", str(ports.aws), str(self.folder / "keys.json"), STAGE, ready=aws.READY_LINE)
+        self._run(
+            "aws", "local.aws_server", str(ports.aws), str(self.folder / "keys.json"), STAGE, ready=aws.READY_LINE
+        )
 
     def _start_simulator(self, ports: Ports, known: Keys) -> None:
         config = self.folder / "simulator.json"

@@ -1,0 +1,117 @@
+"""The real parts that tests run against: one PostgreSQL and one stack per test process, on free ports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from local import migrate
+from local.postgres import Postgres, Server
+from local.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from local.simulator.client import Simulator
+
+    Connection = psycopg.Connection[tuple[object, ...]]
+
+# A setting left over in somebody's shell must not decide whether a test passes. DATABASE_URL and
+# BATCHLINE_POSTGRES stay: they choose the server that the tests run on.
+STRAY = ("AWS_", "SUPABASE_", "ULTRAVOX_", "DEMO_", "FUNCTIONS_", "PG")
+for name in [name for name in os.environ if name.startswith(STRAY) or name.endswith("_SECONDS")]:
+    del os.environ[name]
+for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS"):
+    os.environ.pop(name, None)
+
+
+@contextmanager
+def database(server: Server, template: str = "template1") -> Generator[str]:
+    """The name of a new database, dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    server.create(name, template)
+    try:
+        yield name
+    finally:
+        server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder for what the parts of this test process keep."""
+    with tempfile.TemporaryDirectory(prefix="batchline-") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Iterator[Server]:
+    """A database server of this test process, or the one that DATABASE_URL names."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield Server(given)
+        return
+    postgres = Postgres(folder / "postgres", folder / "postgres.log", durable=False)
+    postgres.start()
+    try:
+        postgres.part.wait_ready()
+        yield postgres.server
+    finally:
+        postgres.part.signal_stop()
+        postgres.part.join()
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> Iterator[str]:
+    """The name of a database with every migration applied and nothing in it, to be copied."""
+    with database(server) as name:
+        migrate.migrate(server.database(name))
+        yield name
+
+
+@pytest.fixture
+def fresh_database(server: Server, template: str) -> Iterator[str]:
+    """The URL of a database of the test's own, as the migrations leave it."""
+    with database(server, template) as name:
+        yield server.database(name)
+
+
+@pytest.fixture(scope="session")
+def stack(server: Server, folder: Path) -> Iterator[Stack]:
+    """A stack without a schedule. Its settings are in the environment, for handlers called in this process."""
+    with (
+        database(server) as name,
+        Stack(folder / "stack", server=server, database=name) as stack,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        for setting, value in stack.env.items():
+            environment.setenv(setting, value)
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def database_url(stack: Stack) -> str:
+    """The stack's database, as a superuser."""
+    return stack.database_url
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Connection]:
+    """A connection to the stack's database as a superuser, each statement its own transaction."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def simulator(stack: Stack) -> Iterator[Simulator]:
+    """The stack's provider, with nothing in its memory."""
+    from local.simulator.client import Simulator
+
+    with Simulator(stack.simulator_url) as simulator:
+        simulator.reset()
+        yield simulator
