@@ -1,0 +1,216 @@
+"""The dialler: one run of calls-batch-process, in turns of claim, begin, dial and settle.
+
+What may be dialled is decided in the database (claim_calls, begin_dial); here is only the order of things. A run may
+die at any line: what it had claimed is released, what it had begun is asked about, by another run's reconciliation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, TypedDict, cast
+
+import stamina
+
+from shared import database, secrets
+from shared.dials import DialResult
+from shared.errors import DatabaseError
+from shared.reconcile import reconcile
+from shared.settings import settings
+from shared.telemetry import count, logger
+from shared.ultravox import Ultravox, boottime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.dials import DialOrder
+
+LONGEST_WAIT_SECONDS = 1.0  # for what no claim foretells: a batch just created, resumed or requeued
+SLOT_WAIT_SECONDS = 0.25  # slots are freed by webhooks, in other processes
+SETTLE_SECONDS = 0.5  # the dials of a turn that are answered by then are settled, the others later
+RECONCILE_SECONDS = 5.0
+
+
+class Claim(TypedDict):
+    """The answer of `claim_calls`."""
+
+    active: bool
+    calls: list[DialOrder]
+    next_claim_in: float | None
+    waiting_for_slot: bool
+
+
+def process(remaining_ms: Callable[[], int], agency_id: str | None = None) -> dict[str, object]:
+    """Dial until the time is nearly used or nobody has anything to dial; the run's figures.
+
+    `remaining_ms` is the run's remaining time in milliseconds, as a Lambda's context tells it. What the slowest dial
+    and two writes may take is kept back from it: with less than that left, nothing is claimed.
+    """
+    figures = asyncio.run(Dialer(remaining_ms, agency_id).run())
+    count("calls-batch-process", **figures)
+    if not figures["turns"]:
+        return {"processed": 0, "message": "No batches to process"}
+    return dict(figures)
+
+
+class Dialer:
+    """One run of the processor, for all agencies or for one."""
+
+    def __init__(self, remaining_ms: Callable[[], int], agency_id: str | None = None) -> None:
+        self._settings = settings()
+        self._deadline = boottime() + remaining_ms() / 1000 - self._settings.turn_seconds
+        self._agency_id = agency_id
+        self._worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._turn_size = max(1, self._settings.dial_connections // 2)
+        self._turns: set[asyncio.Task[None]] = set()
+        self._results: Counter[str] = Counter()
+        self._batches: set[str] = set()
+        self._claims = 0
+
+    async def run(self) -> dict[str, int]:
+        """The run: turns overlap, so that a slow answer for one agency keeps no other waiting."""
+        async with Ultravox() as ultravox:
+            reconciling = asyncio.create_task(self._keep_reconciling(ultravox))
+            try:
+                while self._time_left() > 0 and await self._turn(ultravox):
+                    pass
+            finally:
+                reconciling.cancel()
+                await asyncio.gather(reconciling, *self._turns, return_exceptions=True)
+        return self._figures()
+
+    def _time_left(self) -> float:
+        return self._deadline - boottime()
+
+    async def _turn(self, ultravox: Ultravox) -> bool:
+        """One claim and what follows from it; False when no agency is active and nothing of this run is open."""
+        await self._room(ultravox)
+        claim = await self._claim(min(self._turn_size, ultravox.lanes.free))
+        if claim is None:
+            await asyncio.sleep(LONGEST_WAIT_SECONDS)
+            return True
+        if not (claim["active"] or self._turns):
+            return False
+        self._claims += 1
+        if claim["calls"]:
+            await self._begin(ultravox, claim["calls"])
+        await asyncio.sleep(max(0.0, min(_wait(claim), self._time_left())))
+        return True
+
+    async def _room(self, ultravox: Ultravox) -> None:
+        """Waits until a whole turn could be dialled at once: half-empty turns would cost as many round trips."""
+        while ultravox.lanes.free < self._turn_size and self._turns:
+            await asyncio.wait(self._turns, timeout=SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _claim(self, limit: int) -> Claim | None:
+        """The next calls; None when the database did not answer (a claim lost on its way is released by its lease)."""
+        if limit < 1:
+            return None
+        params = {
+            "p_worker": self._worker,
+            "p_limit": limit,
+            "p_lease_seconds": self._settings.lease_seconds,
+            "p_agency_id": self._agency_id,
+        }
+        try:
+            return cast("Claim", await asyncio.to_thread(database.rpc, "claim_calls", params, repeatable=False))
+        except DatabaseError:
+            logger.exception("The claim failed; it is tried again")
+            return None
+
+    async def _begin(self, ultravox: Ultravox, orders: Sequence[DialOrder]) -> None:
+        """Begins the claimed calls and starts to dial them at once; nothing waits between the two."""
+        accounts = await asyncio.to_thread(_accounts, {order["agency_id"] for order in orders})
+        orders = [order for order in orders if order["agency_id"] in accounts]
+        dial_by = boottime() + self._settings.dial_by_seconds  # before asking: the commit can only be later
+        params = {
+            "p_worker": self._worker,
+            "p_call_ids": [order["call_id"] for order in orders],
+            "p_lease_seconds": self._settings.lease_seconds,
+        }
+        try:
+            answer = await asyncio.to_thread(database.rpc, "begin_dial", params)
+        except DatabaseError:
+            logger.exception("begin_dial did not answer; its calls are not dialled")
+            return
+        begun = set(answer["begun"])
+        self._batches.update(order["batch_id"] for order in orders if order["call_id"] in begun)
+        dials = [
+            asyncio.create_task(self._dial(ultravox, order, accounts[order["agency_id"]], dial_by))
+            for order in orders
+            if order["call_id"] in begun
+        ]
+        if dials:
+            turn = asyncio.create_task(self._settle_turn(dials))
+            self._turns.add(turn)
+            turn.add_done_callback(self._turns.discard)
+
+    async def _dial(self, ultravox: Ultravox, order: DialOrder, account: secrets.Account, dial_by: float) -> DialResult:
+        if account.provider_key is None:
+            return DialResult(
+                order["call_id"],
+                "account_refused",
+                "Agency API key not configured: store the provider's key, then resume the batch",
+            )
+        return await ultravox.dial(order, account.provider_key, account.webhook_secret, dial_by)
+
+    async def _settle_turn(self, dials: Sequence[asyncio.Task[DialResult]]) -> None:
+        """Settles the dials of a turn: in one round trip what is answered in time, stragglers in later ones."""
+        pending = set(dials)
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=SETTLE_SECONDS)
+            if done:
+                await self._settle([dial.result() for dial in done])
+
+    async def _settle(self, results: Sequence[DialResult]) -> None:
+        self._results.update(result.result for result in results)
+        params = {"p_results": [result.as_json() for result in results]}
+        try:
+            async for attempt in stamina.retry_context(
+                on=DatabaseError, attempts=10, timeout=self._settings.lease_seconds / 2
+            ):
+                with attempt:
+                    await asyncio.to_thread(database.rpc, "settle_dials", params)
+        except DatabaseError:
+            # The leases run out, the calls become unknown, and the provider is asked: late, but nothing is lost.
+            logger.exception(
+                "Results could not be written; reconciliation will learn them", extra={"results": len(results)}
+            )
+
+    async def _keep_reconciling(self, ultravox: Ultravox) -> None:
+        while True:
+            try:
+                await reconcile(ultravox, self._agency_id)
+            except DatabaseError:
+                logger.exception("Reconciliation failed; it is tried again")
+            await asyncio.sleep(RECONCILE_SECONDS)
+
+    def _figures(self) -> dict[str, int]:
+        return {
+            "turns": self._claims,
+            "batches_processed": len(self._batches),
+            "calls_initiated": self._results.total(),
+            "calls_failed": self._results.total() - self._results["accepted"],
+            "calls_throttled": self._results["throttled"],
+            "calls_unknown": self._results["unknown"],
+        }
+
+
+def _accounts(agency_ids: set[str]) -> dict[str, secrets.Account]:
+    """The accounts that can be read; without one, an agency's calls are not begun and go back by their lease."""
+    found: dict[str, secrets.Account] = {}
+    for agency_id in agency_ids:
+        try:
+            found[agency_id] = secrets.account(agency_id)
+        except secrets.SecretsError:
+            logger.exception("An agency's secrets could not be read", extra={"agency_id": agency_id})
+    return found
+
+
+def _wait(claim: Claim) -> float:
+    """Seconds until the next claim can find something."""
+    longest = SLOT_WAIT_SECONDS if claim["waiting_for_slot"] else LONGEST_WAIT_SECONDS
+    return longest if claim["next_claim_in"] is None else min(longest, claim["next_claim_in"])

@@ -1,0 +1,177 @@
+"""The provider's client. What became of a request is a value, never an exception to guess from."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+from pydantic_core import to_json
+
+from shared import secrets
+from shared.dials import DialResult, call_request, read_answer
+from shared.lanes import Lanes
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from types import TracebackType
+    from uuid import UUID
+
+    from shared.dials import DialOrder
+
+PAGES_OF_A_LOOKUP = 20  # a call of ours has one hit; a filter that is ignored must not make us read a whole history
+
+
+class LookupFailedError(Exception):
+    """The provider could not be asked; what it would have said is not known."""
+
+
+class TooLateError(Exception):
+    """The time by which the POST had to leave is over; nothing was sent."""
+
+
+def boottime() -> float:
+    """Seconds on a clock that goes on while the machine is suspended: a worker that was frozen must see it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Sending:
+    """Watches one POST on its way to the socket: refuses the first byte after `dial_by`, remembers whether it left."""
+
+    def __init__(self, dial_by: float) -> None:
+        self._dial_by = dial_by
+        self.sent = False
+
+    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        # httpcore announces each step; this is the last one before the first byte, after any connecting.
+        if event == "http11.send_request_headers.started":
+            if boottime() >= self._dial_by:
+                raise TooLateError
+            self.sent = True
+
+
+class Ultravox:
+    """One client for all agencies; an async context manager. The key goes with each request, to the one host."""
+
+    def __init__(self) -> None:
+        self._settings = settings()
+        self.lanes = Lanes(self._settings.dial_connections)
+        self._dialling = self._client(self.lanes)
+        self._reading = self._client(Lanes(self._settings.dial_connections))
+
+    def _client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        timeout = httpx.Timeout(self._settings.dial_timeout_seconds, connect=self._settings.connect_timeout_seconds)
+        return httpx.AsyncClient(base_url=self._settings.ultravox_base_url, transport=transport, timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._dialling.aclose()
+        await self._reading.aclose()
+
+    async def dial(self, order: DialOrder, key: str, webhook_secret: str | None, dial_by: float) -> DialResult:
+        """Ask the provider, once, to place the call. Never raises for anything that the network or provider does.
+
+        `dial_by` is on the clock of `boottime()`. The POST is never repeated: a second one could be a second call.
+        """
+        call_id, sending = order["call_id"], Sending(dial_by)
+        request = self._dialling.build_request(
+            "POST",
+            f"/api/agents/{order['ultravox_agent_id']}/calls",
+            content=to_json(call_request(order, webhook_secret, self._settings)),
+            headers={"X-API-Key": key, "Content-Type": "application/json"},
+            extensions={"trace": sending.trace},
+        )
+        try:
+            async with asyncio.timeout(self._settings.dial_timeout_seconds):
+                response = await self._dialling.send(request)
+        except TooLateError:
+            return DialResult(call_id, "not_sent", "The time to send had passed")
+        except (httpx.HTTPError, TimeoutError) as error:
+            why = f"{type(error).__name__}: {error}".removesuffix(": ")
+            return DialResult(call_id, "unknown" if sending.sent else "unreachable", why)
+        if response.status_code == 404:
+            return await self._read_missing(order, key, response)
+        return read_answer(call_id, response)
+
+    async def _read_missing(self, order: DialOrder, key: str, response: httpx.Response) -> DialResult:
+        """A 404 means that the agent is gone only when the provider says so of the agent itself."""
+        try:
+            agent = await self._get(f"/api/agents/{order['ultravox_agent_id']}", key)
+        except LookupFailedError:
+            return read_answer(order["call_id"], response)
+        if agent is None:
+            return DialResult(order["call_id"], "agent_gone", "The provider no longer has the batch's agent")
+        return read_answer(order["call_id"], response)
+
+    async def call(self, ultravox_call_id: str, key: str) -> dict[str, Any] | None:
+        """The provider's Call, None when it has none (404). Raises LookupFailedError."""
+        return await self._get(f"/api/calls/{ultravox_call_id}", key)
+
+    async def calls_of(self, call_id: str, key: str) -> list[dict[str, Any]]:
+        """The provider's calls that carry our `call_id`, usually one or none. Raises LookupFailedError."""
+        pages = self._pages("/api/calls", {"metadata.call_id": call_id}, key)
+        # Each hit is checked: a filter that the provider ignores would hand us a stranger's call.
+        return [call async for call in pages if call.get("metadata", {}).get("call_id") == call_id]
+
+    async def account(self, key: str) -> dict[str, Any]:
+        """`GET /api/accounts/me`. Raises LookupFailedError."""
+        return await self._get("/api/accounts/me", key) or {}
+
+    async def hang_up(self, ultravox_call_id: str, key: str) -> bool:
+        """End a joined call; False when it had ended already or could not be reached."""
+        try:
+            response = await self._reading.post(
+                f"/api/calls/{ultravox_call_id}/send_data_message",
+                json={"type": "hang_up", "message": ""},
+                headers={"X-API-Key": key},
+            )
+        except httpx.HTTPError:
+            return False
+        return response.is_success
+
+    async def _pages(self, path: str, query: Mapping[str, str], key: str) -> AsyncIterator[dict[str, Any]]:
+        params = dict(query)
+        for _ in range(PAGES_OF_A_LOOKUP):
+            page = await self._get(path, key, params)
+            if page is None:
+                raise LookupFailedError(f"{path} is not there")
+            for call in cast("list[dict[str, Any]]", page.get("results", [])):
+                yield call
+            if not page.get("next"):
+                return
+            # Only the cursor of `next` is kept: the key never follows a URL out of an answer.
+            params = dict(query) | {"cursor": httpx.QueryParams(urlsplit(str(page["next"])).query).get("cursor", "")}
+        raise LookupFailedError(f"{path} goes on for more than {PAGES_OF_A_LOOKUP} pages")
+
+    async def _get(self, path: str, key: str, params: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        try:
+            async for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=3, timeout=10, wait_initial=0.2):
+                with attempt:
+                    response = await self._reading.get(path, params=params, headers={"X-API-Key": key})
+                    if response.status_code == 404:
+                        return None
+                    return cast("dict[str, Any]", response.raise_for_status().json())
+        except (httpx.HTTPError, ValueError) as error:
+            raise LookupFailedError(f"GET {path}: {error}") from error
+        raise AssertionError("unreachable: the retries end with a return or an error")
+
+
+def hang_up_calls(agency_id: UUID, ultravox_call_ids: Sequence[str]) -> int:
+    """End the joined calls of an agency through the provider; the number of those that it ended."""
+
+    async def hang_up_all() -> int:
+        key = secrets.provider_key(agency_id)
+        if key is None:
+            return 0
+        async with Ultravox() as ultravox:
+            return sum(await asyncio.gather(*(ultravox.hang_up(call_id, key) for call_id in ultravox_call_ids)))
+
+    return asyncio.run(hang_up_all()) if ultravox_call_ids else 0
