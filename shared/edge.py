@@ -1,0 +1,217 @@
+"""The edge: an API Gateway event (payload 2.0) in, a response out, and never an exception.
+
+`endpoint` is for what a signed-in person calls, `route` for what has its own way of knowing the caller, `scheduled`
+for processors. The order of checks, so that nobody learns more than they may: method, token, agency, role, body, and
+only then what the function itself refuses.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from shared import auth, database, inputs
+from shared.errors import AppError, BadRequestError, MethodNotAllowedError, UnauthorizedError
+from shared.settings import SettingsError, settings
+from shared.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from shared.auth import Caller
+
+    Response = dict[str, Any]
+    Handler = Callable[[Mapping[str, Any], object], Response]
+
+Model = TypeVar("Model", bound=inputs.Input)
+
+FAILURE = "Something went wrong on our side."
+RUN_BY_HAND_MILLISECONDS = 60_000
+CORS = {
+    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, idempotency-key",
+    "Access-Control-Expose-Headers": "x-request-id, retry-after",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a handler may know of an event. Header names are in lower case."""
+
+    id: str
+    method: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    text: str
+    is_base64: bool
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any], context: object) -> Request:
+        """Read an event; whatever is not in it reads as empty."""
+        about: dict[str, Any] = event.get("requestContext") or {}
+        http: dict[str, str] = about.get("http") or {}
+        headers: dict[str, str] = event.get("headers") or {}
+        return cls(
+            id=about.get("requestId") or getattr(context, "aws_request_id", None) or str(uuid4()),
+            method=http.get("method", ""),
+            path=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers={name.lower(): value for name, value in headers.items()},
+            text=event.get("body") or "",
+            is_base64=bool(event.get("isBase64Encoded")),
+        )
+
+    def body(self) -> bytes:
+        """The bytes that were sent. Raises BadRequestError when base64 was announced and is not there."""
+        try:
+            return base64.b64decode(self.text, validate=True) if self.is_base64 else self.text.encode()
+        except (binascii.Error, ValueError):
+            raise BadRequestError("The body cannot be decoded") from None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, JSON object (None: no body) and headers of a response."""
+
+    status: int
+    body: Mapping[str, object] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def endpoint(
+    method: str, model: type[Model], *, writes: bool = False, status: int = 200, failure: str = FAILURE
+) -> Callable[[Callable[[Caller, Model], Mapping[str, object]]], Handler]:
+    """Make a handler of a function that takes the verified caller and their body (GET: query), and returns the answer.
+
+    `writes`: only agency_owner and agency_admin may. `failure`: what the client reads when it was our fault.
+    The work checks user, agency and role in its own transaction, one round trip in all. Where the body is refused
+    there is no work: then that round trip goes to `authorize`, so that no stranger learns what a good body is.
+    """
+
+    def decorate(work: Callable[[Caller, Model], Mapping[str, object]]) -> Handler:
+        def answer(request: Request) -> Answer:
+            who = auth.caller(request.headers.get("authorization"))
+            try:
+                given = _read(request, method, model, creates=status == 201)
+            except AppError:
+                database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
+                raise
+            return Answer(status, work(who, given))
+
+        return route(method, failure=failure)(answer)
+
+    return decorate
+
+
+def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:
+    """Make a handler of a function from Request to Answer: OPTIONS, 405, CORS, request ids and errors are done."""
+
+    def decorate(work: Callable[[Request], Answer]) -> Handler:
+        def main(event: Mapping[str, Any], context: object) -> Response:
+            request = _request(event, context)
+            with _log_lines_carry(request_id=request.id):
+                try:
+                    answer = _dispatch(request, method, work)
+                except Exception as error:
+                    answer = _answer_to(error, failure)
+                return _response(request, method, answer)
+
+        return main
+
+    return decorate
+
+
+def scheduled(work: Callable[[Callable[[], int]], Mapping[str, object]]) -> Handler:
+    """Make a handler of a processor, which is told how to ask for the milliseconds it has left.
+
+    An error is logged and raised: nobody waits for the answer, and the failed run is what alarms count.
+    """
+
+    def main(event: Mapping[str, Any], context: object) -> Response:  # noqa: ARG001
+        run = getattr(context, "aws_request_id", None) or str(uuid4())
+        with _log_lines_carry(request_id=run):
+            try:
+                result = dict(work(getattr(context, "get_remaining_time_in_millis", None) or _minute_from_now()))
+            except Exception:
+                logger.exception("the run failed")
+                raise
+            logger.info("the run ended", extra={"result": result})
+            return result
+
+    return main
+
+
+def _request(event: Mapping[str, Any], context: object) -> Request:
+    try:
+        return Request.of(event, context)
+    except (AttributeError, TypeError):  # sent by hand, and not what API Gateway sends: it has no method
+        return Request.of({}, context)
+
+
+def _dispatch(request: Request, method: str, work: Callable[[Request], Answer]) -> Answer:
+    if request.method == "OPTIONS":
+        return Answer(204)
+    if request.method != method:
+        raise MethodNotAllowedError(f"HTTP method is not {method}", headers={"Allow": f"{method}, OPTIONS"})
+    return work(request)
+
+
+def _read(request: Request, method: str, model: type[Model], *, creates: bool) -> Model:
+    if creates and "idempotency-key" in request.headers:
+        raise BadRequestError("Idempotency-Key is not available yet; leave the header out")
+    return inputs.validate(model, request.query if method == "GET" else inputs.parse_json(request.body()))
+
+
+def _answer_to(error: Exception, failure: str) -> Answer:
+    if not isinstance(error, AppError) or error.status == 500:
+        logger.exception("the request failed")
+        return Answer(500, {"error": failure, "code": AppError.code})
+    if error.status > 500:
+        logger.warning("the request could not be served", exc_info=error)
+    challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
+    body = {"error": str(error), "code": error.code, **error.members}
+    return Answer(error.status, body, {**challenge, **error.headers})
+
+
+def _response(request: Request, method: str, answer: Answer) -> Response:
+    headers = {**_cors_headers(request, method), "X-Request-Id": request.id, **answer.headers}
+    text = ""
+    if answer.body is not None:
+        headers["Content-Type"] = "application/json"
+        body = {**answer.body, "request_id": request.id} if answer.status >= 400 else answer.body
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    logger.info("answered", extra={"method": request.method, "status": answer.status})
+    return {"statusCode": answer.status, "headers": headers, "body": text}
+
+
+def _cors_headers(request: Request, method: str) -> dict[str, str]:
+    try:
+        allowed = settings().cors_allowed_origins
+    except SettingsError:
+        return {}  # without settings there is no allow-list; the answer is a 500 anyway
+    headers = {**CORS, "Access-Control-Allow-Methods": f"{method}, OPTIONS"}
+    if "*" in allowed:
+        return {**headers, "Access-Control-Allow-Origin": "*"}
+    origin = request.headers.get("origin", "")
+    return {**headers, "Vary": "Origin", **({"Access-Control-Allow-Origin": origin} if origin in allowed else {})}
+
+
+@contextmanager
+def _log_lines_carry(**keys: str) -> Generator[None]:
+    logger.thread_safe_append_keys(**keys)
+    try:
+        yield
+    finally:
+        logger.thread_safe_clear_keys()
+
+
+def _minute_from_now() -> Callable[[], int]:
+    end = time.monotonic() + RUN_BY_HAND_MILLISECONDS / 1000
+    return lambda: int((end - time.monotonic()) * 1000)
