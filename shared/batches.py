@@ -1,0 +1,181 @@
+"""Call batches: what may be asked about one, and the one function of the database that answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from shared.contacts import Contact, Text, one_per_number
+from shared.database import rpc, rpc_as
+from shared.inputs import Input, Number, QueryCount, Whole
+
+if TYPE_CHECKING:
+    from shared.auth import Caller
+
+MAX_LIST_LIMIT = 100
+MAX_CONTACT_LIMIT = 200
+STILL_NOW = timedelta(minutes=5)  # a scheduled_for this far back is a client that was slow, not a mistake
+
+BatchStatus = Literal["draft", "pending", "scheduled", "processing", "paused", "completed", "failed", "cancelled"]
+ContactStatus = Literal["pending", "queued", "in_progress", "completed", "failed", "skipped"]
+
+
+def _instant(value: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        time = None
+    if time is None:
+        raise ValueError("must be an ISO 8601 time, such as 2030-01-16T09:00:00Z")
+    if time.tzinfo is None:
+        raise ValueError("must have a UTC offset, such as 2030-01-16T09:00:00Z or 2030-01-16T09:00:00-05:00")
+    return time
+
+
+def _from_now_on(time: datetime | None) -> datetime | None:
+    now = datetime.now(UTC)
+    if time is None or now - STILL_NOW <= time <= now:
+        return None
+    if time < now:
+        raise ValueError("must not lie in the past")
+    return time
+
+
+def _not_available_yet(value: object) -> object:
+    if value is not None:
+        raise ValueError("is not available yet; leave it out or send null")
+    return value
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class Retry(Input):
+    """When somebody who was not reached is called again. What is left out comes from the campaign, or the default."""
+
+    max_attempts: Annotated[Whole, Field(ge=1, le=11)] | None = None
+    delay_minutes: Annotated[Number, Field(ge=0, le=10_080)] | None = None
+    growth: Annotated[Number, Field(ge=1, le=10)] | None = None
+    on: list[Literal["no_answer", "busy", "dropped", "error"]] | None = None
+
+
+class NewBatch(Input):
+    """A batch to create. How much pace and concurrency the agency's plan allows is for the database to say."""
+
+    agent_mapping_id: UUID
+    from_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+    campaign_id: UUID
+    contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
+    calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
+    max_concurrent: Annotated[Whole, Field(ge=1, le=100_000)] = 10
+    scheduled_for: Annotated[Instant | None, AfterValidator(_from_now_on)] = None
+    name: Text | None = None
+    retry: Retry | None = None
+    calling_hours: Annotated[None, BeforeValidator(_not_available_yet)] = None
+
+
+class BatchReference(Input):
+    """A batch that exists."""
+
+    batch_id: UUID
+
+
+class Cancellation(BatchReference):
+    """The batch to cancel, and whether to end the conversations that are going on."""
+
+    hang_up: Annotated[bool, Field(strict=True)] = False
+
+
+class BatchQuery(Input):
+    """Which of the agency's batches to list."""
+
+    status: BatchStatus | None = None
+    campaign_id: UUID | None = None
+    limit: QueryCount = 25
+    offset: QueryCount = 0
+
+
+class ContactQuery(BatchReference):
+    """Which of a batch's contacts to show: a page by offset, or the one after a cursor."""
+
+    contact_status: ContactStatus | None = None
+    contact_limit: QueryCount = 50
+    contact_offset: QueryCount = 0
+    contact_cursor: QueryCount | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_page(self) -> Self:
+        if {"contact_offset", "contact_cursor"} <= self.model_fields_set:
+            raise ValueError("Send contact_offset or contact_cursor, not both")
+        return self
+
+
+def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
+    """Store a batch with its contacts and return the body of the 201.
+
+    Raises ForbiddenError, BadRequestError (beyond the agency's plan), NotFoundError (agent, campaign or from_number).
+    """
+    contacts = one_per_number(batch.contacts)
+    given: dict[str, Any] = {
+        **batch.model_dump(exclude={"contacts", "retry", "calling_hours"}),
+        "retry": batch.retry and batch.retry.model_dump(exclude_none=True),
+        "contacts": [contact.model_dump(exclude_none=True) for contact in contacts],
+        "duplicates_removed": len(batch.contacts) - len(contacts),
+    }
+    return rpc("create_call_batch", {"p_user_id": caller.user_id, "p_batch": given}, repeatable=False)
+
+
+def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
+    """A page of the agency's batches, newest first. Raises ForbiddenError for a user without an agency."""
+    params = {
+        "p_status": query.status,
+        "p_campaign_id": query.campaign_id,
+        "p_limit": min(query.limit, MAX_LIST_LIMIT),
+        "p_offset": query.offset,
+    }
+    return rpc_as(caller, "list_call_batches", params)
+
+
+def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
+    """A batch with a page of its contacts. Raises ForbiddenError, NotFoundError."""
+    params = {
+        "p_batch_id": query.batch_id,
+        "p_contact_status": query.contact_status,
+        "p_contact_limit": min(query.contact_limit, MAX_CONTACT_LIMIT),
+        "p_contact_offset": query.contact_offset,
+        "p_contact_cursor": query.contact_cursor,
+    }
+    return rpc_as(caller, "get_call_batch", params)
+
+
+def pause(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+    """Start no more calls of a processing or scheduled batch. Raises ForbiddenError, NotFoundError, BadRequestError."""
+    return _change("pause_call_batch", caller, batch)
+
+
+def resume(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+    """Let a paused batch go on. Raises ForbiddenError, NotFoundError, BadRequestError."""
+    return _change("resume_call_batch", caller, batch)
+
+
+def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
+    """End a batch for good and, with hang_up, its conversations. Raises ForbiddenError, NotFoundError, BadRequestError.
+
+    The batch is cancelled before anybody is hung up on: what the provider does not take adds to no `calls_hung_up`.
+    """
+    answer = _change("cancel_call_batch", caller, batch)
+    agency_id, live = UUID(answer.pop("agency_id")), answer.pop("hang_up_calls")
+    if batch.hang_up:
+        from shared.ultravox import hang_up_calls  # what no other user-facing function needs, none of them loads
+
+        answer["calls_hung_up"] = hang_up_calls(agency_id, live)
+    return answer
+
+
+def _change(function: str, caller: Caller, batch: BatchReference) -> dict[str, Any]:
+    params = {"p_user_id": caller.user_id, "p_batch_id": batch.batch_id}
+    # Not repeatable: after a lost answer the second one would say that the batch is in the wrong state.
+    return rpc(function, params, repeatable=False)
