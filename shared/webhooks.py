@@ -1,0 +1,104 @@
+"""What the provider tells us about a call: signed events, each stored and applied once."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared import inputs
+from shared.database import rpc
+from shared.errors import UnauthorizedError
+from shared.secrets import webhook_secret
+from shared.settings import settings
+from shared.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMESTAMP_HEADER = "x-ultravox-webhook-timestamp"
+SIGNATURE_HEADER = "x-ultravox-webhook-signature"
+EVENTS = frozenset({"call.started", "call.joined", "call.ended", "call.billed"})
+
+
+class _Call(BaseModel):
+    callId: UUID  # noqa: N815 - the provider's name
+
+
+class Event(BaseModel):
+    """As much of an event as we rely on; a provider may add to it at any time."""
+
+    event: str
+    call: _Call
+
+
+def receive(agency: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Take one event of the agency in the path; a repeat changes nothing.
+
+    An event of a kind we do not know is signed and well-formed: it is logged and let go, since a refusal would only
+    make the provider repeat it.
+    Raises UnauthorizedError (unknown agency, no secret, wrong signature), PayloadTooLargeError, BadRequestError.
+    """
+    agency_id = _known_agency(agency)
+    reason = why_refused(
+        webhook_secret(agency_id), body, headers.get(TIMESTAMP_HEADER, ""), headers.get(SIGNATURE_HEADER, "")
+    )
+    if reason:
+        raise _refused(agency, reason)
+    given = inputs.parse_json(body)
+    event = inputs.validate(Event, given).event
+    if event in EVENTS:
+        _ingest(agency_id, event, given["call"])
+    else:
+        logger.warning("an event of an unknown kind was let go", extra={"agency_id": agency, "event": event})
+
+
+def why_refused(secret: str | None, body: bytes, timestamp: str, signatures: str) -> str | None:
+    """The reason why an event is not the provider's, or None when it is.
+
+    A signature is hex(HMAC-SHA256(secret, body + timestamp)); of several, separated by commas, any one may match.
+    The timestamp is ISO 8601, in UTC unless it says otherwise, and no further from now than WEBHOOK_WINDOW_SECONDS.
+    """
+    if not secret:
+        return "no secret is stored for the agency"
+    expected = hmac.new(secret.encode(), body + timestamp.encode(), "sha256").hexdigest().encode()
+    # Every signature is compared, and each in constant time.
+    matches = [hmac.compare_digest(expected, signature.strip().encode()) for signature in signatures.split(",")]
+    if not any(matches):
+        return "no signature matches"
+    return None if _is_recent(timestamp) else "the timestamp is not of now"
+
+
+def _is_recent(timestamp: str) -> bool:
+    try:
+        time = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return False
+    age = datetime.now(UTC) - (time if time.tzinfo else time.replace(tzinfo=UTC))
+    return abs(age.total_seconds()) <= settings().webhook_window_seconds
+
+
+@lru_cache(maxsize=4096)
+def _known_agency(agency: str) -> UUID:
+    # Only agencies that exist are remembered, as a refusal is raised: one made a second ago is known at once.
+    try:
+        agency_id = UUID(agency)
+    except ValueError:
+        raise _refused(agency, "the path names no agency") from None
+    if not rpc("webhook_agency_known", {"p_agency_id": agency_id}):
+        raise _refused(agency, "there is no such agency")
+    return agency_id
+
+
+def _refused(agency: str, reason: str) -> UnauthorizedError:
+    logger.warning("a webhook was refused", extra={"agency_id": agency[:36], "reason": reason})
+    return UnauthorizedError("Missing or invalid signature")
+
+
+def _ingest(agency_id: UUID, event: str, call: dict[str, Any]) -> None:
+    result = rpc("ingest_event", {"p_agency_id": agency_id, "p_event": event, "p_call": call})
+    logger.info("an event was applied", extra={"agency_id": str(agency_id), "event": event, "result": result})
