@@ -1,0 +1,18 @@
+"""POST /calls-batch-cancel: end a batch for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import batches
+from shared.edge import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.auth import Caller
+
+
+@endpoint("POST", batches.Cancellation, writes=True, failure="Failed to update batch status")
+def main(caller: Caller, batch: batches.Cancellation) -> Mapping[str, object]:
+    return batches.cancel(caller, batch)

@@ -1,0 +1,18 @@
+"""GET /calls-batch-get: one batch with a page of its contacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import batches
+from shared.edge import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.auth import Caller
+
+
+@endpoint("GET", batches.ContactQuery, failure="Failed to fetch batch from the database")
+def main(caller: Caller, query: batches.ContactQuery) -> Mapping[str, object]:
+    return batches.fetch_one(caller, query)

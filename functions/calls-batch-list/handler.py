@@ -1,0 +1,18 @@
+"""GET /calls-batch-list: the agency's batches, newest first, a page at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import batches
+from shared.edge import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.auth import Caller
+
+
+@endpoint("GET", batches.BatchQuery, failure="Failed to fetch batches from the database")
+def main(caller: Caller, query: batches.BatchQuery) -> Mapping[str, object]:
+    return batches.fetch_many(caller, query)
