@@ -73,7 +73,8 @@ def to_response(answer: Any) -> Response:
     response = Response(_content(given), int(given["statusCode"]))
     for name, value in {"content-type": "text/plain; charset=utf-8", **_lower(given.get("headers") or {})}.items():
         response.headers[name] = str(value)
-    for cookie in given.get("cookies") or []:
+    cookies: list[str] = given.get("cookies") or []
+    for cookie in cookies:
         response.headers.append("set-cookie", cookie)
     return response
 

@@ -25,6 +25,7 @@ ANY_METHOD = "*"
 SECONDS_OF = {"minute": 60, "hour": 3600, "day": 86_400}
 
 Event = dict[str, Any]
+Section = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,11 @@ class Context:
 
 
 def load(file: Path = SERVERLESS_YML) -> dict[str, Function]:
-    """The functions by name. A file that is not there has none; variables (`${…}`) and tags are left unresolved."""
-    if not file.exists():
-        return {}
-    document = yaml.load(file.read_text(), Loader=_Loader) or {}  # noqa: S506 - a SafeLoader
-    provider = document.get("provider") or {}
-    return {name: _function(name, entry, provider) for name, entry in (document.get("functions") or {}).items()}
+    """The functions by name. Variables (`${…}`) and tags are left unresolved."""
+    document: Section = yaml.load(file.read_text(), Loader=_Loader) or {}  # noqa: S506 - a SafeLoader
+    provider: Section = document.get("provider") or {}
+    entries: dict[str, Section] = document.get("functions") or {}
+    return {name: _function(name, entry, provider) for name, entry in entries.items()}
 
 
 class _Loader(yaml.SafeLoader):
@@ -120,10 +120,10 @@ def _plain(loader: _Loader, _tag: str, node: yaml.Node) -> Any:
     return loader.construct_scalar(cast("yaml.ScalarNode", node))
 
 
-_Loader.add_multi_constructor("!", _plain)
+_Loader.add_multi_constructor("!", _plain)  # pyright: ignore[reportUnknownMemberType] - yaml's stub lacks it
 
 
-def _function(name: str, entry: Mapping[str, Any], provider: Mapping[str, Any]) -> Function:
+def _function(name: str, entry: Section, provider: Section) -> Function:
     events: list[dict[str, Any]] = entry.get("events") or []
     return Function(
         name=name,
@@ -136,7 +136,7 @@ def _function(name: str, entry: Mapping[str, Any], provider: Mapping[str, Any]) 
     )
 
 
-def _number(entry: Mapping[str, Any], provider: Mapping[str, Any], key: str, default: float) -> float:
+def _number(entry: Section, provider: Section, key: str, default: float) -> float:
     given = entry.get(key, provider.get(key))
     return given if isinstance(given, (int, float)) else default
 

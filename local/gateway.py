@@ -30,7 +30,7 @@ from local.issuer import Issuer
 from local.users import Users
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from starlette.requests import Request
 
@@ -111,7 +111,7 @@ def application(api: FunctionsApi, issuer: Issuer, postgrest_url: str) -> Starle
     client = httpx.AsyncClient(base_url=postgrest_url, timeout=60, limits=limits, trust_env=False)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         async with client:
             yield
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from local.keys import Keys
     from local.users import Row, Users
 
+Claims = dict[str, Any]
+
 TOKEN_SECONDS = 3600
 
 
@@ -77,7 +79,7 @@ class Issuer:
             raise AuthError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
         return self._session(user, rotated[1], rotated[2])
 
-    def claims(self, authorization: str | None) -> dict[str, Any]:
+    def claims(self, authorization: str | None) -> Claims:
         """The verified claims of an Authorization header."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -105,7 +107,7 @@ class Issuer:
 
     def _session(self, user: Row, session_id: str, refresh_token: str) -> dict[str, Any]:
         now = int(time.time())
-        claims = {
+        claims: Claims = {
             "iss": self.url,
             "sub": str(user["id"]),
             "aud": "authenticated",

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,8 +70,7 @@ class Keys:
     @cached_property
     def _public_key(self) -> ec.EllipticCurvePublicKey:
         key = load_pem_private_key(self.private_pem.encode(), password=None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return key.public_key()
+        return cast("ec.EllipticCurvePrivateKey", key).public_key()
 
     @property
     def _public_jwk(self) -> Jwk:

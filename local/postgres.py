@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 DEFAULT_VERSION = "18"
+PORT = "5432"  # only part of the socket's name
 LONGEST_SOCKET_DIRECTORY = 85  # the kernel's 107 bytes for a socket's path, less PostgreSQL's own file name
 
 # For tests alone: what a crash of the machine loses is of no interest there.
@@ -84,91 +86,107 @@ def binaries(version: str) -> Path:
 
 
 class Postgres:
-    """A server of our own, its data in `directory`. Works as root, where PostgreSQL itself refuses to, and as a user."""
+    """A server of our own with its data in `directory`. Works as an ordinary user, and as root, where PostgreSQL
+    itself refuses to.
+    """
 
     def __init__(
         self, directory: Path, log: Path, *, durable: bool = True, on_death: Callable[[Part], None] | None = None
     ) -> None:
         self._directory = directory
+        self._log = log
+        self._durable = durable
+        self._on_death = on_death
         self._version = os.environ.get("BATCHLINE_POSTGRES", DEFAULT_VERSION)
-        self._binaries = binaries(self._version)
-        self._own_directory()
-        self.part = Part(
-            "postgres",
-            self._command(durable),
-            log,
-            ready_line="database system is ready to accept connections",
-            environment=os.environ | {"LC_ALL": "C"},
-            privileges=self._privileges,
-            stop_signal=signal.SIGINT,  # "fast shutdown": ends sessions, keeps data
-            on_death=on_death,
-        )
-
-    def start(self) -> None:
-        if not (self._directory / "PG_VERSION").exists():
-            self._initialise()
-        self.part.start()
 
     @property
     def server(self) -> Server:
-        return Server(f"postgresql://postgres@/postgres?host={quote(str(self._socket_directory), safe='')}")
+        # No `&` in it: `.local/env` can be sourced by a shell.
+        return Server(f"postgresql://postgres@:{PORT}/postgres?host={quote(str(self._socket_directory), safe='')}")
 
-    def _command(self, durable: bool) -> Sequence[str]:
-        return (
-            str(self._binaries / "postgres"),
-            *("-D", str(self._directory), "-k", str(self._socket_directory), "-h", ""),
-            *("-c", "timezone=UTC"),
-            *(() if durable else CARELESS),
-        )
-
-    def _own_directory(self) -> None:
-        version = self._directory / "PG_VERSION"
-        if version.exists() and version.read_text().strip() != self._version:
-            raise LocalError(
-                f"{self._directory} was made by PostgreSQL {version.read_text().strip()}, not {self._version}; "
-                "`python -m local reset` makes a new one."
-            )
-        for directory in (self._directory, self._socket_directory):
-            if not directory.exists():
-                directory.mkdir(mode=0o700, parents=True)
-                self._give_away(directory)
-
-    def _give_away(self, directory: Path) -> None:
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+    def start(self) -> None:
+        """Starts the process, which is `part`; makes the data directory at the first start."""
+        self._check_version()
+        if not self._directory.exists():
+            self._initialise()
+        if not self._socket_directory.exists():
+            _make_private(self._socket_directory)
+        if self._socket_directory.stat().st_uid != self._directory.stat().st_uid:
+            raise LocalError(f"{self._socket_directory}, where the database's socket belongs, is somebody else's.")
+        self.part.start()
 
     @cached_property
+    def part(self) -> Part:
+        return Part(
+            "postgres",
+            self._command(),
+            self._log,
+            ready_line="database system is ready to accept connections",
+            environment=os.environ | {"LC_ALL": "C"},
+            privileges=_privileges(self._directory),
+            stop_signal=signal.SIGINT,  # "fast shutdown": ends sessions, keeps data
+            on_death=self._on_death,
+        )
+
+    def _command(self) -> Sequence[str]:
+        return (
+            str(binaries(self._version) / "postgres"),
+            *("-D", str(self._directory), "-k", str(self._socket_directory), "-h", "", "-p", PORT),
+            *("-c", "timezone=UTC"),
+            *(() if self._durable else CARELESS),
+        )
+
+    @property
     def _socket_directory(self) -> Path:
-        """The data directory (which is its owner's alone), or one in /tmp when that path is too long for a socket."""
+        """The data directory, which is its owner's alone, or one in /tmp when that path is too long for a socket."""
         if len(os.fsencode(self._directory)) <= LONGEST_SOCKET_DIRECTORY:
             return self._directory
         return Path("/tmp") / f"batchline-{sha256(os.fsencode(self._directory)).hexdigest()[:16]}"  # noqa: S108
 
-    @cached_property
-    def _privileges(self) -> Sequence[str]:
-        """Root's way in: PostgreSQL runs as the owner of its directory.
-
-        It keeps one capability of root's, to pass through folders closed to others: a clone under /root works, and
-        no folder has to be opened. Nobody but root reaches its socket.
-        """
-        if os.geteuid() != 0:
-            return ()
-        owner = self._directory.stat()
-        capabilities = "-all,+dac_override"
-        return (
-            *(f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"),
-            *(f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}"),
-        )
+    def _check_version(self) -> None:
+        file = self._directory / "PG_VERSION"
+        if file.exists() and (version := file.read_text().strip()) != self._version:
+            raise LocalError(
+                f"{self._directory} was made by PostgreSQL {version}, not {self._version}; "
+                "`python -m local reset` makes a new one."
+            )
 
     def _initialise(self) -> None:
+        unfinished = self._directory.with_name(f"{self._directory.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _make_private(unfinished)
         command = (
-            str(self._binaries / "initdb"),
-            *("-D", str(self._directory), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"),
+            str(binaries(self._version) / "initdb"),
+            *("-D", str(unfinished), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"),
+            *(() if self._durable else ("--no-sync",)),
         )
-        done = subprocess.run(
-            tied(command, signal.SIGTERM, self._privileges), capture_output=True, text=True, check=False
-        )
+        tied_command = tied(command, signal.SIGTERM, _privileges(unfinished))
+        done = subprocess.run(tied_command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise LocalError(f"PostgreSQL could not make {self._directory}: {reason[0]}.")
+        unfinished.rename(self._directory)
+
+
+def _make_private(directory: Path) -> None:
+    """A directory of whoever PostgreSQL shall run as: of `nobody` where we are root."""
+    directory.mkdir(mode=0o700, parents=True)
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+
+
+def _privileges(directory: Path) -> Sequence[str]:
+    """How root becomes the directory's owner.
+
+    One capability of root's is kept, to pass through folders closed to others: so a clone under /root works, and no
+    folder has to be opened to everybody. None but root and the owner reach the socket.
+    """
+    if os.geteuid() != 0:
+        return ()
+    owner = directory.stat()
+    capabilities = "-all,+dac_override"
+    return (
+        *(f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"),
+        *(f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}"),
+    )

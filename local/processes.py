@@ -12,7 +12,7 @@ import threading
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -135,8 +135,7 @@ class Part:
         self._process.kill()
 
     def _watch(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as output, self.log.open("ab", buffering=0) as log:
+        with cast("IO[bytes]", self._process.stdout) as output, self.log.open("ab", buffering=0) as log:
             for line in output:
                 log.write(line)
                 self._notice(line.decode(errors="replace").strip())

@@ -31,7 +31,7 @@ class Invoker:
         self._places = None if reserved is None else threading.Semaphore(reserved)
 
     def invoke(self, event: Event) -> threading.Thread | None:
-        """The thread that runs it; None when all places are taken: dropped, as with Lambda's throttle and no retries."""
+        """The thread that runs it; None when all places are taken: dropped, as Lambda drops what it may not retry."""
         if self._places is not None and not self._places.acquire(blocking=False):
             logger.info("%s: throttled, %s at once", self._function.name, self._function.reserved_concurrency)
             return None

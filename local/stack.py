@@ -9,7 +9,6 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from local.processes import LocalError, Part, free_ports, is_port_free
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from local.keys import Keys
@@ -81,17 +81,26 @@ class Stack:
         database: str | None = None,
     ) -> None:
         self.folder = folder.resolve()
+        self._logs = self.folder / "logs"
         self._ports = ports
         self._schedule_every = schedule_every
         self._seed = seed
-        self._durable = durable
         self._simulator_config = simulator_config or {}
         self._settings = settings or {}
-        self._server = server
-        self._database = database
         self._parts: dict[str, Part] = {}
         self._death = threading.Event()
         self._cause: LocalError | None = None
+        self._postgres = None
+        given = os.environ.get("DATABASE_URL")
+        if server is None and given:
+            server, database = Server(given), database or urlsplit(given).path.lstrip("/")
+        if server is None:
+            self._postgres = Postgres(
+                self.folder / "postgres", self._logs / "postgres.log", durable=durable, on_death=self._on_death
+            )
+            server = self._postgres.server
+        self._server, self._database = server, database or DATABASE
+        self.database_url = server.database(self._database)
 
     url: str
     """SUPABASE_URL: the gateway."""
@@ -126,11 +135,9 @@ class Stack:
         self._death.wait()
 
     def _start(self) -> None:
-        self._logs = self.folder / "logs"
         self._logs.mkdir(exist_ok=True)
         ports = self._ports or Ports.free()
         known = keys.load_or_make(self.folder / "keys.json")
-        self._choose_database()
         self._describe(ports, known)
         # All are on their way before any is waited for; PostgREST reads the schema when it starts and comes last.
         self._start_aws(ports)
@@ -143,19 +150,6 @@ class Stack:
         postgrest.wait_ready(self._parts["postgrest"], ports.postgrest_admin)
         if self._schedule_every is not None:
             self._start_schedule(self._schedule_every)
-
-    def _choose_database(self) -> None:
-        self._postgres = None
-        given = os.environ.get("DATABASE_URL")
-        if self._server is None and given:
-            self._server = Server(given)
-            self._database = self._database or urlsplit(given).path.lstrip("/")
-        if self._server is None:
-            log = self._logs / "postgres.log"
-            self._postgres = Postgres(self.folder / "postgres", log, durable=self._durable, on_death=self._on_death)
-            self._server = self._postgres.server
-        self._database = self._database or DATABASE
-        self.database_url = self._server.database(self._database)
 
     def _describe(self, ports: Ports, known: Keys) -> None:
         acme = demo_data.ACME
@@ -199,8 +193,6 @@ class Stack:
         self._run("gateway", "local.gateway", *arguments, ready="Uvicorn running on")
 
     def _start_database(self) -> None:
-        assert self._server is not None
-        assert self._database is not None
         if self._postgres:
             self._postgres.start()
             self._parts["postgres"] = self._postgres.part

@@ -12,7 +12,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import LiteralString
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -99,8 +100,7 @@ class Users:
             with signed_in as (update auth.users set last_sign_in_at = now() where id = %s returning id)
             insert into auth.sessions (user_id) select id from signed_in returning id
             """
-            session = connection.execute(query, [user_id]).fetchone()
-            assert session is not None
+            [session] = connection.execute(query, [user_id]).fetchall()
             return str(session["id"]), _add_refresh_token(connection, session["id"])
 
     def rotate(self, refresh_token: str) -> tuple[str, str, str] | None:
@@ -128,11 +128,11 @@ class Users:
             )
 
     def _connect(self) -> Connection:
-        return psycopg.connect(self._url, row_factory=dict_row)
+        return Connection.connect(self._url, row_factory=dict_row)
 
-    def _one(self, query: str, values: Any) -> Row | None:
+    def _one(self, query: LiteralString, values: Sequence[object]) -> Row | None:
         with self._connect() as connection:
-            return connection.execute(query, values).fetchone()  # pyright: ignore
+            return connection.execute(query, values).fetchone()
 
 
 def _add_refresh_token(connection: Connection, session_id: Any) -> str:
