@@ -63,7 +63,8 @@ def keep_time(invoker: Invoker, event: Event, every: float, ended: threading.Eve
 
 def main() -> None:
     """Runs until SIGTERM. Argument: the seconds between invocations, or `as-written` for those of serverless.yml."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stdout)
+    logger.setLevel(logging.INFO)
     every = None if sys.argv[1] == "as-written" else float(sys.argv[1])
     never = threading.Event()
     clocks = [
