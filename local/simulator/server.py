@@ -1,0 +1,95 @@
+"""uvicorn, less two things that a good server never does: hang up on a request, and stop listening for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from starlette.applications import Starlette
+
+_BACKLOG = 4096
+
+
+class Protocol(HttpToolsProtocol):
+    """Shows the connection to the application, so that it can close it without an answer."""
+
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        super().on_message_begin()
+        self.scope["state"]["transport"] = self.transport  # pyright: ignore[reportTypedDictNotRequiredAccess]
+
+
+class Server(uvicorn.Server):
+    """Serves `app` on a bound socket until SIGTERM or SIGINT, then exits with status 0."""
+
+    def __init__(self, app: Starlette, bound: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="none",
+                loop="uvloop",
+                lifespan="on",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._bound = bound
+        self._address: tuple[str, int] = bound.getsockname()[:2]
+        self._away: asyncio.Task[None] | None = None
+        app.state.go_away = self.go_away
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens, then says so."""
+        await super().startup(sockets)
+        host, port = self._address
+        print(f"simulator listening on http://{host}:{port}", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cuts off what is under way, as a process that ends does."""
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Leaves; uvicorn would end the process by the same signal once more."""
+        self.should_exit = True
+
+    def go_away(self, seconds: float) -> None:
+        """Closes the listening socket and idle connections; answers under way are still given. Back after `seconds`."""
+        if self._away is None or self._away.done():
+            self._away = asyncio.create_task(self._be_away(seconds))
+
+    async def _be_away(self, seconds: float) -> None:
+        for listening in self.servers:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        self._bound.close()
+        await asyncio.sleep(seconds)
+        self._bound = bind(*self._address)
+        await super().startup([self._bound])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to this address; port 0 takes a free one. Raises OSError."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound
