@@ -1497,7 +1497,7 @@ begin
   return jsonb_build_object(
     'active', cardinality(v_agencies) > 0,
     'calls', batchline.dial_orders(v_calls),
-    'next_claim_in', greatest(0, extract(epoch from v_next - batchline.clock())),
+    'next_claim_in', case when v_next is not null then greatest(0, extract(epoch from v_next - batchline.clock())) end,
     'waiting_for_slot', v_waiting
   );
 end;
