@@ -15,6 +15,7 @@ begin
     perform batchline.release_claimed(p_batch.id, 'Batch paused');
     perform batchline.log_batch_event(v_batch, 'paused', p_error_message, p_actor);
     select * into v_batch from public.call_batches where id = p_batch.id;
+    perform batchline.complete_batches(array[p_batch.id]);  -- a release may have skipped the last contact
   end if;
   return v_batch;
 end;
