@@ -1,4 +1,4 @@
--- paused -> scheduled while its time is still to come, else -> processing; one that never started is started properly.
+-- paused -> scheduled where it has not started and its time is still to come, else -> processing, and started properly.
 create function batchline.resume_call_batch(p_user_id uuid, p_batch_id uuid)
 returns jsonb
 language plpgsql volatile set search_path = ''
@@ -9,8 +9,8 @@ declare
   v_now timestamptz := batchline.clock();
 begin
   update public.call_batches
-  set status = case when scheduled_for > v_now then 'scheduled' else 'processing' end,
-      started_at = case when scheduled_for > v_now then started_at else coalesce(started_at, v_now) end,
+  set status = case when started_at is null and scheduled_for > v_now then 'scheduled' else 'processing' end,
+      started_at = case when started_at is null and scheduled_for > v_now then null else coalesce(started_at, v_now) end,
       resumed_at = v_now,
       paused_at = null,
       error_message = null
