@@ -1088,6 +1088,7 @@ begin
     perform batchline.release_claimed(p_batch.id, 'Batch paused');
     perform batchline.log_batch_event(v_batch, 'paused', p_error_message, p_actor);
     select * into v_batch from public.call_batches where id = p_batch.id;
+    perform batchline.complete_batches(array[p_batch.id]);  -- a release may have skipped the last contact
   end if;
   return v_batch;
 end;
@@ -1119,7 +1120,7 @@ begin
 end;
 $$;
 
--- paused -> scheduled while its time is still to come, else -> processing; one that never started is started properly.
+-- paused -> scheduled where it has not started and its time is still to come, else -> processing, and started properly.
 create function batchline.resume_call_batch(p_user_id uuid, p_batch_id uuid)
 returns jsonb
 language plpgsql volatile set search_path = ''
@@ -1130,8 +1131,8 @@ declare
   v_now timestamptz := batchline.clock();
 begin
   update public.call_batches
-  set status = case when scheduled_for > v_now then 'scheduled' else 'processing' end,
-      started_at = case when scheduled_for > v_now then started_at else coalesce(started_at, v_now) end,
+  set status = case when started_at is null and scheduled_for > v_now then 'scheduled' else 'processing' end,
+      started_at = case when started_at is null and scheduled_for > v_now then null else coalesce(started_at, v_now) end,
       resumed_at = v_now,
       paused_at = null,
       error_message = null
@@ -1336,18 +1337,19 @@ as $$
   cross join lateral batchline.pace_room(coalesce(use.begun, '{}'), limits.calls_per_minute, p_now) as pace;
 $$;
 
--- Decides which contacts of one agency are dialled now, under the agency's lock.
+-- Decides which contacts of one agency are dialled now, under the agency's lock; p_now was read after taking it.
 -- Fair among batches: places go one at a time to the batch that has begun the fewest in the last minute.
-create function batchline.claim_agency_calls(p_agency_id uuid, p_worker text, p_limit int, p_lease interval)
+create function batchline.claim_agency_calls(
+  p_agency_id uuid, p_worker text, p_limit int, p_lease interval, p_now timestamptz
+)
 returns uuid[]
 language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
 as $$
 declare
-  v_now timestamptz := batchline.clock();
   v_calls uuid[];
 begin
   with room as materialized (
-    select * from batchline.dial_room(p_agency_id, v_now)
+    select * from batchline.dial_room(p_agency_id, p_now)
   ),
   candidate as (
     select contact.id, contact.phone_number, room.batch_id,
@@ -1360,7 +1362,7 @@ begin
       from public.campaign_contacts as queued
       where queued.batch_id = room.batch_id
         and queued.status = 'queued'
-        and queued.next_attempt_at <= v_now
+        and queued.next_attempt_at <= p_now
         and (
           select count(*) from public.calls as call
           where call.agency_id = p_agency_id and call.to_number = queued.phone_number and call.is_live
@@ -1385,7 +1387,7 @@ begin
       max_duration_seconds, claimed_by, claimed_at, claimed_until
     )
     select 'claimed', p_agency_id, batch.id, contact.id, batch.agent_mapping_id, contact.phone_number,
-           batch.from_number, contact.attempts + 1, agent.max_duration_seconds, p_worker, v_now, v_now + p_lease
+           batch.from_number, contact.attempts + 1, agent.max_duration_seconds, p_worker, p_now, p_now + p_lease
     from picked
     join public.campaign_contacts as contact on contact.id = picked.id
     join public.call_batches as batch on batch.id = picked.batch_id
@@ -1406,9 +1408,9 @@ begin
       attempts = contact.attempts + 1,
       call_id = call.id,
       next_attempt_at = null,
-      last_attempt_at = v_now,
+      last_attempt_at = p_now,
       reason = 'Calling',
-      reason_at = v_now
+      reason_at = p_now
   from public.calls as call
   where call.id = any (v_calls) and contact.id = call.contact_id;
   return v_calls;
@@ -1478,14 +1480,15 @@ begin
       continue;
     end if;
     v_next := least(v_next, batchline.start_call_batches(v_agency_id));
+    -- One instant for both: a place that opens between two would be neither taken nor foretold.
+    v_now := batchline.clock();
     v_claimed := '{}';
     if v_share > 0 and batchline.may_dial(v_agency_id) then
       v_claimed := batchline.claim_agency_calls(
-        v_agency_id, p_worker, v_share, make_interval(secs => p_lease_seconds)
+        v_agency_id, p_worker, v_share, make_interval(secs => p_lease_seconds), v_now
       );
     end if;
     v_calls := v_calls || v_claimed;
-    v_now := batchline.clock();
     select * into v_opening from batchline.next_opening(v_agency_id, v_now);
     v_next := least(v_next, v_opening.opens_at);
     if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot then

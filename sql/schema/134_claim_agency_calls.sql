@@ -1,15 +1,16 @@
--- Decides which contacts of one agency are dialled now, under the agency's lock.
+-- Decides which contacts of one agency are dialled now, under the agency's lock; p_now was read after taking it.
 -- Fair among batches: places go one at a time to the batch that has begun the fewest in the last minute.
-create function batchline.claim_agency_calls(p_agency_id uuid, p_worker text, p_limit int, p_lease interval)
+create function batchline.claim_agency_calls(
+  p_agency_id uuid, p_worker text, p_limit int, p_lease interval, p_now timestamptz
+)
 returns uuid[]
 language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
 as $$
 declare
-  v_now timestamptz := batchline.clock();
   v_calls uuid[];
 begin
   with room as materialized (
-    select * from batchline.dial_room(p_agency_id, v_now)
+    select * from batchline.dial_room(p_agency_id, p_now)
   ),
   candidate as (
     select contact.id, contact.phone_number, room.batch_id,
@@ -22,7 +23,7 @@ begin
       from public.campaign_contacts as queued
       where queued.batch_id = room.batch_id
         and queued.status = 'queued'
-        and queued.next_attempt_at <= v_now
+        and queued.next_attempt_at <= p_now
         and (
           select count(*) from public.calls as call
           where call.agency_id = p_agency_id and call.to_number = queued.phone_number and call.is_live
@@ -47,7 +48,7 @@ begin
       max_duration_seconds, claimed_by, claimed_at, claimed_until
     )
     select 'claimed', p_agency_id, batch.id, contact.id, batch.agent_mapping_id, contact.phone_number,
-           batch.from_number, contact.attempts + 1, agent.max_duration_seconds, p_worker, v_now, v_now + p_lease
+           batch.from_number, contact.attempts + 1, agent.max_duration_seconds, p_worker, p_now, p_now + p_lease
     from picked
     join public.campaign_contacts as contact on contact.id = picked.id
     join public.call_batches as batch on batch.id = picked.batch_id
@@ -68,9 +69,9 @@ begin
       attempts = contact.attempts + 1,
       call_id = call.id,
       next_attempt_at = null,
-      last_attempt_at = v_now,
+      last_attempt_at = p_now,
       reason = 'Calling',
-      reason_at = v_now
+      reason_at = p_now
   from public.calls as call
   where call.id = any (v_calls) and contact.id = call.contact_id;
   return v_calls;
