@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
@@ -10,17 +11,24 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
-from shared.inputs import Input, Number, QueryCount, Whole
+from shared.inputs import Input, Number, PageLength, PageStart, Whole
 
 if TYPE_CHECKING:
     from shared.auth import Caller
 
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MAX_LIST_LIMIT = 100
 MAX_CONTACT_LIMIT = 200
 STILL_NOW = timedelta(minutes=5)  # a scheduled_for this far back is a client that was slow, not a mistake
 
 BatchStatus = Literal["draft", "pending", "scheduled", "processing", "paused", "completed", "failed", "cancelled"]
 ContactStatus = Literal["pending", "queued", "in_progress", "completed", "failed", "skipped"]
+
+
+def _in_e164(number: str) -> str:
+    if not E164.fullmatch(number):
+        raise ValueError("must be in E.164 form, such as +12135550123")
+    return number
 
 
 def _instant(value: object) -> datetime:
@@ -66,7 +74,7 @@ class NewBatch(Input):
     """A batch to create. How much pace and concurrency the agency's plan allows is for the database to say."""
 
     agent_mapping_id: UUID
-    from_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+    from_number: Annotated[str, AfterValidator(_in_e164)]
     campaign_id: UUID
     contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
@@ -94,17 +102,17 @@ class BatchQuery(Input):
 
     status: BatchStatus | None = None
     campaign_id: UUID | None = None
-    limit: QueryCount = 25
-    offset: QueryCount = 0
+    limit: PageLength = 25
+    offset: PageStart = 0
 
 
 class ContactQuery(BatchReference):
     """Which of a batch's contacts to show: a page by offset, or the one after a cursor."""
 
     contact_status: ContactStatus | None = None
-    contact_limit: QueryCount = 50
-    contact_offset: QueryCount = 0
-    contact_cursor: QueryCount | None = None
+    contact_limit: PageLength = 50
+    contact_offset: PageStart = 0
+    contact_cursor: PageStart | None = None
 
     @model_validator(mode="after")
     def _one_way_to_page(self) -> Self:

@@ -98,11 +98,13 @@ def endpoint(
     def decorate(work: Callable[[Caller, Model], Mapping[str, object]]) -> Handler:
         def answer(request: Request) -> Answer:
             who = auth.caller(request.headers.get("authorization"))
+            logger.thread_safe_append_keys(user_id=who.user_id)
             try:
                 given = _read(request, method, model, creates=status == 201)
             except AppError:
                 database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
                 raise
+            logger.thread_safe_append_keys(batch_id=getattr(given, "batch_id", None))
             return Answer(status, work(who, given))
 
         return route(method, failure=failure)(answer)
@@ -116,7 +118,7 @@ def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request
     def decorate(work: Callable[[Request], Answer]) -> Handler:
         def main(event: Mapping[str, Any], context: object) -> Response:
             request = _request(event, context)
-            with _log_lines_carry(request_id=request.id):
+            with _log_lines_name(request.id, context):
                 try:
                     answer = _dispatch(request, method, work)
                 except Exception as error:
@@ -136,7 +138,7 @@ def scheduled(work: Callable[[Callable[[], int]], Mapping[str, object]]) -> Hand
 
     def main(event: Mapping[str, Any], context: object) -> Response:  # noqa: ARG001
         run = getattr(context, "aws_request_id", None) or str(uuid4())
-        with _log_lines_carry(request_id=run):
+        with _log_lines_name(run, context):
             try:
                 result = dict(work(getattr(context, "get_remaining_time_in_millis", None) or _minute_from_now()))
             except Exception:
@@ -204,8 +206,8 @@ def _cors_headers(request: Request, method: str) -> dict[str, str]:
 
 
 @contextmanager
-def _log_lines_carry(**keys: str) -> Generator[None]:
-    logger.thread_safe_append_keys(**keys)
+def _log_lines_name(request_id: str, context: object) -> Generator[None]:
+    logger.thread_safe_append_keys(request_id=request_id, function=getattr(context, "function_name", None))
     try:
         yield
     finally:

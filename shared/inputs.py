@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_NESTING = 32
+MAX_DIGITS = 18
 ERRORS_SHOWN = 100
 TOO_DEEP = f"The body is nested deeper than {MAX_NESTING} levels"
 TOO_LARGE = "The body holds a number that is too large"
@@ -39,11 +40,10 @@ PREDICATES = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "string_too_long": "must be at most {max_length:,} characters long",
-    "string_pattern_mismatch": "is not well-formed",
     "too_long": "must hold at most {max_length:,} entries",
     "too_short": "must hold at least {min_length:,} entry",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:g}",
+    "greater_than_equal": "must be at least {ge:,.10g}",
+    "less_than_equal": "must be at most {le:,.10g}",
     "literal_error": "must be one of {expected}",
     "value_error": "{error}",
 }
@@ -59,15 +59,21 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def _digits(value: object) -> object:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+    if not isinstance(value, str):
+        return value
+    if not (value.isascii() and value.isdigit()):
         raise ValueError("must be a whole number of at least 0")
-    return int(value) if isinstance(value, str) else value
+    if len(value) > MAX_DIGITS:
+        raise ValueError("is too large")
+    return int(value)
 
 
-# Numbers in a body are JSON numbers; in a query they are text. Both end where PostgreSQL's int ends.
-Whole = Annotated[int, Field(strict=True, le=2**31 - 1)]
+MAX_INT = 2**31 - 1  # PostgreSQL's int
+Whole = Annotated[int, Field(strict=True, le=MAX_INT)]
 Number = Annotated[float, Field(strict=True)]
-QueryCount = Annotated[int, BeforeValidator(_digits), Field(le=2**31 - 1)]
+# A number in a query is text; where a page starts must be an int, how long it may be is cut off by the reader.
+PageLength = Annotated[int, BeforeValidator(_digits)]
+PageStart = Annotated[PageLength, Field(le=MAX_INT)]
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:

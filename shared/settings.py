@@ -20,7 +20,7 @@ def _without_slash(value: object) -> object:
 
 
 def _comma_separated(value: object) -> object:
-    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 Url = Annotated[str, BeforeValidator(_without_slash), Field(pattern=r"^https?://[^/]+")]

@@ -1,0 +1,81 @@
+"""Calls a handler as API Gateway and Lambda would, and reads its answer as a client would."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from local.events import HttpRequest, to_event
+from local.functions import Context, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+FUNCTIONS = load()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Header names are in lower case; `body` is decoded, None where there is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text) if self.text else None
+
+    @property
+    def error(self) -> tuple[int, str]:
+        """Status and sentence."""
+        return self.status, self.body["error"]
+
+
+def call(
+    name: str,
+    token: str | None = None,
+    *,
+    body: object = None,
+    query: Mapping[str, object] | None = None,
+    method: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+) -> Reply:
+    """Invoke a function. A body of bytes is sent as it is, anything else as JSON; a body makes it a POST."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    given = {"content-type": "application/json", **(headers or {})}
+    if token:
+        given["authorization"] = f"Bearer {token}"
+    function = FUNCTIONS[name]
+    route = function.routes[0]
+    request = HttpRequest(
+        method=method or ("GET" if body is None else "POST"),
+        path=route.path,
+        query=urlencode(query or {}),
+        headers=given.items(),
+        body=raw,
+    )
+    answer = function.resolve()(to_event(request, route, path_parameters or {}), Context(function))
+    lowered = {key.lower(): value for key, value in answer["headers"].items()}
+    return Reply(answer["statusCode"], lowered, answer["body"])
+
+
+def claims(user_id: UUID | str, issuer: str, **changes: object) -> dict[str, Any]:
+    """The claims of a fresh token of this user; a change to None takes a claim away."""
+    now = int(time.time())
+    whole = {
+        "iss": issuer,
+        "sub": str(user_id),
+        "aud": "authenticated",
+        "role": "authenticated",
+        "session_id": str(uuid4()),
+        "iat": now,
+        "exp": now + 600,
+    }
+    return {name: value for name, value in {**whole, **changes}.items() if value is not None}

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.settings import settings
+from shared.webhooks import why_refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SECRET = "whsec"
+BODY = b'{"event":"call.ended","call":{}}'
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("SUPABASE_URL", "FUNCTIONS_URL"):
+        monkeypatch.setenv(name, "https://project.example")
+    for name in ("SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"):
+        monkeypatch.setenv(name, "key")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def sign(timestamp: str, body: bytes = BODY, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), body + timestamp.encode(), "sha256").hexdigest()
+
+
+def written(**age: float) -> str:
+    return (datetime.now(UTC) - timedelta(**age)).isoformat()
+
+
+def test_body_first_and_then_the_timestamp_is_what_is_signed() -> None:
+    known = "5d1fb45c120557d9f1ec9d4a9bee6da86e400f60728b7196b6d323d1ed08a04d"
+
+    assert sign("2026-01-15T10:30:00Z") == known
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        written,
+        lambda: written(seconds=290),
+        lambda: written(seconds=-290),
+        lambda: written().replace("+00:00", "Z"),
+        lambda: written().replace("+00:00", ""),
+        lambda: datetime.now(timezone(timedelta(hours=-5))).isoformat(),
+    ],
+    ids=["offset", "almost too old", "almost too new", "Z", "naive", "New York"],
+)
+def test_a_signature_of_now_is_accepted(write: Callable[[], str]) -> None:
+    timestamp = write()
+
+    assert why_refused(SECRET, BODY, timestamp, sign(timestamp)) is None
+
+
+def test_of_several_signatures_any_may_match() -> None:
+    now = written()
+    other = sign(now, secret="older")
+
+    assert why_refused(SECRET, BODY, now, f"{other}, {sign(now)}") is None
+    assert why_refused(SECRET, BODY, now, f"{sign(now)},{other}") is None
+    assert why_refused(SECRET, BODY, now, f"{other},{other}") == "no signature matches"
+
+
+@pytest.mark.parametrize("age", [310, -310])
+def test_a_timestamp_outside_the_window_is_refused_though_it_is_signed(age: float) -> None:
+    timestamp = written(seconds=age)
+
+    assert why_refused(SECRET, BODY, timestamp, sign(timestamp)) == "the timestamp is not of now"
+
+
+@pytest.mark.parametrize("timestamp", ["1795325970", "now", ""])
+def test_what_is_no_timestamp_is_refused_though_it_is_signed(timestamp: str) -> None:
+    assert why_refused(SECRET, BODY, timestamp, sign(timestamp)) == "the timestamp is not of now"
+
+
+def test_another_body_timestamp_or_secret_is_refused() -> None:
+    now = written()
+
+    for signature in (sign(now, BODY + b" "), sign(written(seconds=1)), sign(now, secret="other"), "", "é", "x" * 64):
+        assert why_refused(SECRET, BODY, now, signature) == "no signature matches"
+
+
+@pytest.mark.parametrize("secret", [None, ""])
+def test_without_a_secret_nothing_is_accepted(secret: str | None) -> None:
+    now = written()
+
+    assert why_refused(secret, BODY, now, sign(now, secret="")) == "no secret is stored for the agency"
