@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 LONGEST_REASON = 500
+LONGEST_WAIT_SECONDS = 900  # at most so long a Retry-After is kept
 
 Result = Literal[
     "accepted",
@@ -148,7 +149,7 @@ def retry_after(response: httpx.Response) -> float:
     """
     given = response.headers.get("Retry-After", "")
     if given.isdecimal():
-        return float(given)
+        return min(float(given), LONGEST_WAIT_SECONDS)  # a number of any length: JSON knows no infinity
     until, now = _date(given), _date(response.headers.get("Date", "")) or datetime.now(UTC)
     return max(0.0, (until - now).total_seconds()) if until else random.uniform(5, 7.5)  # noqa: S311
 
@@ -170,4 +171,5 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 
 
 def _text(response: httpx.Response) -> str:
-    return response.text.strip()[:LONGEST_REASON] or "(nothing)"
+    text = response.text.replace("\0", "")  # which no text of PostgreSQL can hold
+    return text.strip()[:LONGEST_REASON] or "(nothing)"
