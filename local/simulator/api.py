@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.simulator import listing, rendering, validation
+from local.simulator import listing, rendering, shapes, validation
 from local.simulator.calls import called_ids, called_number
 from local.simulator.http import Ask, Json, misbehave, provider
 from local.simulator.refusal import Dropped, Refusal, detail
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 async def create_with_agent(ask: Ask) -> Response:
     """POST /api/agents/{agent_id}/calls"""
-    return await _create(ask, validation.StartAgentCall, ask.request.path_params["agent_id"])
+    return await _create(ask, shapes.StartAgentCall, ask.request.path_params["agent_id"])
 
 
 async def create(ask: Ask) -> Response:
     """POST /api/calls"""
-    return await _create(ask, validation.StartCall, None)
+    return await _create(ask, shapes.StartCall, None)
 
 
-async def _create(ask: Ask, model: type[validation.StartRequest], agent_id: str | None) -> Response:
+async def _create(ask: Ask, model: type[shapes.StartRequest], agent_id: str | None) -> Response:
     request = validation.parsed(await ask.body())
     ids = called_ids(request)
     ask.request.state.batch_id = ids.get("batch_id")
@@ -198,7 +198,7 @@ async def list_messages(ask: Ask) -> Response:
 
 async def send_data_message(ask: Ask) -> Response:
     """POST /api/calls/{call_id}/send_data_message: `hang_up` ends the call."""
-    call, message = _asked_call(ask), await ask.checked(validation.DataMessage)
+    call, message = _asked_call(ask), await ask.checked(shapes.DataMessage)
     now = ask.world.now()
     if call.joined is None or call.ended is not None:
         raise detail(422, "The call is not active.")

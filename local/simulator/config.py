@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat
 
 from local.simulator.people import Outcome  # noqa: TC001  # pydantic reads it at run time
+from local.simulator.shapes import CallTemplate
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -21,6 +22,11 @@ def _possible(weights: dict[Outcome, float]) -> dict[Outcome, float]:
     if not any(weights.values()):
         raise ValueError("no outcome is possible")
     return weights
+
+
+def _template(template: dict[str, Any]) -> dict[str, Any]:
+    CallTemplate.model_validate(template)
+    return template
 
 
 Between = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_ordered)]
@@ -64,7 +70,7 @@ class AgentConfig(Model):
 
     agent_id: str = Field(alias="agentId")
     name: str = "agent"
-    call_template: dict[str, Any] = Field(default={}, alias="callTemplate")
+    call_template: Annotated[dict[str, Any], AfterValidator(_template)] = Field(default={}, alias="callTemplate")
 
 
 def _day(year: int, month: int, day: int) -> datetime:

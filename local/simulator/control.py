@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -47,7 +47,7 @@ def control(handler: Callable[[World, Request], Awaitable[Response]]) -> Callabl
             return await handler(request.app.state.world, request)
         except Refusal as refusal:
             return Json(refusal.body, refusal.status, refusal.headers)
-        except ValidationError as error:
+        except ValueError as error:  # pydantic's too
             return Json({"detail": str(error)}, 400)
 
     return endpoint

@@ -13,7 +13,7 @@ _BILLING_STEP_SECONDS = 6
 
 def seconds(text: str) -> float:
     """The seconds of a duration. Raises ValueError."""
-    if not _DURATION.match(text):
+    if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration such as '90s'.")
     return float(text[:-1])
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from local.simulator.accounts import Account
     from local.simulator.faults import Fault, Path
+    from local.simulator.shapes import Model
     from local.simulator.world import World
 
 
@@ -41,7 +42,7 @@ class Ask:
     request: Request
     fault: Fault | None
 
-    async def checked(self, model: type[validation.Model]) -> dict[str, Any]:
+    async def checked(self, model: type[Model]) -> dict[str, Any]:
         """The JSON body, as sent. Raises Refusal 400 or 415."""
         request = validation.parsed(await self.body())
         validation.check(request, model)

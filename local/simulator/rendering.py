@@ -16,6 +16,7 @@ Json = dict[str, Any]
 
 _TEXT_SETTINGS = ("languageHint", "systemPrompt", "timeExceededMessage", "voice")
 _OPTIONAL = {
+    "vadSettings": "vadSettings",
     "externalVoice": "externalVoice",
     "voiceOverrides": "voiceOverrides",
     "dataConnection": "dataConnectionConfig",
@@ -135,7 +136,6 @@ def _settings(call: Call) -> Json:
         "retentionPolicy": "auto_delete" if policy and policy.endswith("AUTO_DELETE") else "retain" if policy else None,
         "temperature": setting("temperature", 0.0),
         "transcriptOptional": setting("transcriptOptional", True),
-        "vadSettings": setting("vadSettings", None),
         "experimentalSettings": setting("experimentalSettings", None),
         "initialState": setting("initialState", {}),
     }

@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.simulator import validation
+from local.simulator import shapes
 from local.simulator.accounts import Agent, Throttle, Webhook
 from local.simulator.api import page_size, paged
 from local.simulator.http import Ask, Json, provider
@@ -40,7 +40,7 @@ async def list_agents(ask: Ask) -> Response:
 
 async def create_agent(ask: Ask) -> Response:
     """POST /api/agents"""
-    request = await ask.checked(validation.AgentRequest)
+    request = await ask.checked(shapes.AgentRequest)
     agent = Agent(str(uuid4()), request.get("name", "agent"), request.get("callTemplate", {}))
     ask.account.agents[agent.id] = agent
     return Json(agent.json(), 201)
@@ -53,7 +53,7 @@ async def get_agent(ask: Ask) -> Response:
 
 async def change_agent(ask: Ask) -> Response:
     """PATCH /api/agents/{agent_id}"""
-    agent, request = _asked_agent(ask), await ask.checked(validation.AgentRequest)
+    agent, request = _asked_agent(ask), await ask.checked(shapes.AgentRequest)
     agent.name = request.get("name", agent.name)
     agent.template = request.get("callTemplate", agent.template)
     return Json(agent.json())
@@ -74,7 +74,7 @@ async def list_webhooks(ask: Ask) -> Response:
 
 async def create_webhook(ask: Ask) -> Response:
     """POST /api/webhooks"""
-    request = await ask.checked(validation.WebhookRequest)
+    request = await ask.checked(shapes.WebhookRequest)
     hook = Webhook(request["url"], request["events"], _own_agent(ask, request), request.get("secrets"))
     ask.account.webhooks[hook.id] = hook
     return Json(hook.json(), 201)
@@ -87,15 +87,15 @@ async def get_webhook(ask: Ask) -> Response:
 
 async def replace_webhook(ask: Ask) -> Response:
     """PUT /api/webhooks/{webhook_id}"""
-    return await _change_webhook(ask, validation.WebhookRequest)
+    return await _change_webhook(ask, shapes.WebhookRequest)
 
 
 async def change_webhook(ask: Ask) -> Response:
     """PATCH /api/webhooks/{webhook_id}"""
-    return await _change_webhook(ask, validation.WebhookPatch)
+    return await _change_webhook(ask, shapes.WebhookPatch)
 
 
-async def _change_webhook(ask: Ask, model: type[validation.WebhookRequest]) -> Response:
+async def _change_webhook(ask: Ask, model: type[shapes.WebhookRequest]) -> Response:
     hook, request = _asked_webhook(ask), await ask.checked(model)
     hook.url = request.get("url", hook.url)
     hook.events = request.get("events", hook.events)
@@ -118,7 +118,7 @@ async def list_throttles(ask: Ask) -> Response:
 
 async def create_throttle(ask: Ask) -> Response:
     """POST /api/call_throttles"""
-    request = await ask.checked(validation.ThrottleRequest)
+    request = await ask.checked(shapes.ThrottleRequest)
     if any(request["name"] == throttle.name for throttle in ask.account.throttles.values()):
         raise Refusal(400, {"name": ["A call throttle with this name already exists."]})
     throttle = Throttle(request["name"], request["rules"])
@@ -133,15 +133,15 @@ async def get_throttle(ask: Ask) -> Response:
 
 async def replace_throttle(ask: Ask) -> Response:
     """PUT /api/call_throttles/{throttle_id}"""
-    return await _change_throttle(ask, validation.ThrottleRequest)
+    return await _change_throttle(ask, shapes.ThrottleRequest)
 
 
 async def change_throttle(ask: Ask) -> Response:
     """PATCH /api/call_throttles/{throttle_id}"""
-    return await _change_throttle(ask, validation.ThrottlePatch)
+    return await _change_throttle(ask, shapes.ThrottlePatch)
 
 
-async def _change_throttle(ask: Ask, model: type[validation.ThrottleRequest]) -> Response:
+async def _change_throttle(ask: Ask, model: type[shapes.ThrottleRequest]) -> Response:
     throttle, request = _asked_throttle(ask), await ask.checked(model)
     throttle.change(request.get("name", throttle.name), request.get("rules", throttle.rules))
     return Json(throttle.json())

@@ -42,6 +42,7 @@ class Webhooks:
         self.config = config
         self._queue: asyncio.Queue[tuple[Calls, Delivery]] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
+        self._idle = 0
         self._tls = ssl.create_default_context()
 
     def emit(self, calls: Calls, event: str, call: Call) -> None:
@@ -52,6 +53,11 @@ class Webhooks:
         for place, (url, secrets, registered) in enumerate(_addressees(event, call)):
             body = body or to_json({"event": event, "call": call_json(call, self.config.sip_details)})
             self._post(calls, Delivery(url, secrets, body, call, registered), f"{event} {place}")
+
+    def forget(self) -> None:
+        """Drops what is waiting to be sent."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
     async def close(self) -> None:
         """Ends the workers; what is under way is lost."""
@@ -84,14 +90,16 @@ class Webhooks:
 
     def _enqueue(self, calls: Calls, delivery: Delivery) -> None:
         self._queue.put_nowait((calls, delivery))
-        if len(self._workers) < min(self.config.webhooks.in_flight, self._queue.qsize() + len(self._workers)):
+        if self._queue.qsize() > self._idle and len(self._workers) < self.config.webhooks.in_flight:
             self._workers.append(asyncio.create_task(self._work()))
 
     async def _work(self) -> None:
         limits = httpx.Limits(max_connections=1, keepalive_expiry=30)
         async with httpx.AsyncClient(limits=limits, verify=self._tls, trust_env=False) as client:
             while True:
+                self._idle += 1
                 calls, delivery = await self._queue.get()
+                self._idle -= 1
                 failure = await self._attempt(client, delivery)
                 self._settle(calls, delivery, failure)
 

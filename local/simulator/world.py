@@ -27,6 +27,7 @@ class World:
         """Forgets calls, counts, faults and whatever was made through the API; the configuration stays."""
         if hasattr(self, "calls"):
             self.calls.timers.clear()
+            self.webhooks.forget()
         self.faults = Faults()
         self.accounts = Accounts()
         self.accounts.configure(self.config.accounts, self.config.seed)
