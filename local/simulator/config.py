@@ -146,23 +146,22 @@ class Config(Model):
         if not self.people_by_number:
             return self.people
         patch = self.people_by_number.get(number) or self._by_ending(number)
-        return People.model_validate(merged(self.people.model_dump(), patch)) if patch else self.people
+        return People.model_validate(_merged(self.people, patch)) if patch else self.people
 
     def _by_ending(self, number: str) -> dict[str, Any] | None:
         endings = (key for key in self.people_by_number if key.startswith("*") and number.endswith(key[1:]))
         return next((self.people_by_number[key] for key in endings), None)
 
     def patched(self, patch: dict[str, Any]) -> Config:
-        """This with a patch merged in. Raises pydantic.ValidationError."""
-        return Config.model_validate(merged(self.model_dump(mode="json", by_alias=True), patch))
+        """This with a patch merged in: sections member by member, while lists and maps (accounts, outcomes,
+        people_by_number) are replaced whole. Raises pydantic.ValidationError."""
+        return Config.model_validate(_merged(self, patch))
 
 
-def merged(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """`target` with `patch` merged in: objects by member, all else (null too) replaced."""
-    result = dict(target)
-    for key, value in patch.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = merged(result[key], value)  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            result[key] = value
+def _merged(model: Model, patch: dict[str, Any]) -> dict[str, Any]:
+    members = {field.alias or name: name for name, field in type(model).model_fields.items()}
+    result = {shown: getattr(model, name) for shown, name in members.items()}
+    for name, value in patch.items():
+        before = result.get(name)
+        result[name] = _merged(before, value) if isinstance(before, Model) and isinstance(value, dict) else value  # pyright: ignore[reportUnknownArgumentType]
     return result

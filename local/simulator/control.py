@@ -59,7 +59,7 @@ async def get_config(world: World, _: Request) -> Response:
 
 
 async def change_config(world: World, request: Request) -> Response:
-    """PUT /simulator/config: a patch, merged in."""
+    """PUT /simulator/config: a patch (see `Config.patched`)."""
     world.configure(world.config.patched(parsed(await request.body())))
     return _json(world.config)
 
