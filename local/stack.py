@@ -112,9 +112,14 @@ class Stack:
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
-            undo.callback(self._release, self._lock())
+            undo.callback(os.close, self._lock())
             undo.callback(self._stop)
-            self._start()
+            try:
+                self._start()
+            except Exception as error:
+                if self._cause is None:
+                    raise
+                raise self._cause from error  # the part that died first, not one that was stopped for it
             self._undo = undo.pop_all()
         return self
 
@@ -228,7 +233,7 @@ class Stack:
 
     def _on_death(self, part: Part) -> None:
         self._cause = self._cause or LocalError(part.epitaph())
-        for other in self._parts.values():
+        for other in tuple(self._parts.values()):
             other.signal_stop()
         self._death.set()
 
@@ -251,9 +256,6 @@ class Stack:
             os.close(lock)
             raise LocalError(f"A stack already runs in {self.folder}; `make down` stops it.") from error
         return lock
-
-    def _release(self, lock: int) -> None:
-        os.close(lock)
 
 
 def _environment() -> dict[str, str]:

@@ -14,12 +14,11 @@ import pytest
 
 from local import migrate
 from local.postgres import Postgres, Server
+from local.simulator.client import Simulator
 from local.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-    from local.simulator.client import Simulator
 
     Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -90,7 +89,8 @@ def stack(server: Server, folder: Path) -> Iterator[Stack]:
         pytest.MonkeyPatch.context() as environment,
     ):
         for setting, value in stack.env.items():
-            environment.setenv(setting, value)
+            if setting != "DATABASE_URL":  # it would make further stacks use this server
+                environment.setenv(setting, value)
         yield stack
 
 
@@ -109,9 +109,9 @@ def db(database_url: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def simulator(stack: Stack) -> Iterator[Simulator]:
-    """The stack's provider, with nothing in its memory."""
-    from local.simulator.client import Simulator
-
+    """The stack's provider, with nothing in its memory; what the test configures is undone."""
     with Simulator(stack.simulator_url) as simulator:
         simulator.reset()
+        usual = simulator.config()
         yield simulator
+        simulator.configure(**usual)

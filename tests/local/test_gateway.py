@@ -1,0 +1,132 @@
+"""The front door: what it does with requests before and after the handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from local import functions
+from local.gateway import METHODS, FunctionsApi
+from tests.local import gateway_handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from local.stack import Stack
+
+    Ask = Callable[..., httpx.Response]
+
+DOCUMENT = """
+functions:
+  echo:
+    handler: tests/local/gateway_handlers.echo
+    events: [httpApi: { method: "*", path: "/echo/{name}" }]
+  fail:
+    handler: tests/local/gateway_handlers.fail
+    events: [httpApi: { method: POST, path: /fail }]
+  babble:
+    handler: tests/local/gateway_handlers.babble
+    events: [httpApi: { method: POST, path: /babble }]
+  sleep:
+    handler: tests/local/gateway_handlers.sleep
+    timeout: 0.05
+    events: [httpApi: { method: POST, path: /sleep }]
+  missing:
+    handler: tests/local/no_such_module.main
+    events: [httpApi: { method: POST, path: /missing }]
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Sends one request to a gateway with the functions above."""
+    (tmp_path / "serverless.yml").write_text(DOCUMENT)
+    api = FunctionsApi(functions.load(tmp_path / "serverless.yml"))
+    transport = httpx.ASGITransport(Starlette(routes=[Route("/{path:path}", api.answer, methods=METHODS)]))
+
+    async def send(method: str, path: str, **request: Any) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.request(method, path, **request)
+
+    def ask(method: str, path: str, **request: Any) -> httpx.Response:
+        return asyncio.run(send(method, path, **request))
+
+    return ask
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.url, headers={"apikey": stack.env["SUPABASE_ANON_KEY"]}) as client:
+        yield client
+
+
+@pytest.mark.parametrize("prefix", ["", "/functions/v1"])
+def test_a_function_is_reached_at_its_path_and_as_supabase_names_it(ask: Ask, prefix: str) -> None:
+    answer: dict[str, Any] = ask("PUT", f"{prefix}/echo/a%20b?x=1", json={"k": "v"}).json()
+
+    assert answer["function"] == "echo"
+    assert answer["event"]["rawPath"] == "/echo/a b"
+    assert answer["event"]["pathParameters"] == {"name": "a b"}
+    assert answer["event"]["queryStringParameters"] == {"x": "1"}
+    assert answer["event"]["body"] == '{"k":"v"}'
+
+
+@pytest.mark.parametrize("path", ["/echo", "/nothing", "/functions/v1", "/functions/v1/nothing"])
+def test_an_unknown_path_is_a_404_in_api_gateways_words(ask: Ask, path: str) -> None:
+    response = ask("GET", path)
+
+    assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
+
+
+def test_a_method_without_a_route_is_a_404_too(ask: Ask) -> None:
+    assert ask("GET", "/fail").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/fail", "/babble", "/missing"])
+def test_a_handler_that_raises_answers_nonsense_or_is_missing_is_a_500_that_tells_nothing(ask: Ask, path: str) -> None:
+    response = ask("POST", path)
+
+    assert (response.status_code, response.json()) == (500, {"message": "Internal Server Error"})
+
+
+def test_a_handler_that_takes_too_long_is_a_503(ask: Ask) -> None:
+    try:
+        response = ask("POST", "/sleep")
+    finally:
+        gateway_handlers.released.set()
+
+    assert (response.status_code, response.json()) == (503, {"message": "Service Unavailable"})
+
+
+def test_an_event_over_lambdas_limit_is_a_413(ask: Ask) -> None:
+    response = ask("POST", "/echo/x", content=b"x" * (6 * 1024 * 1024), headers={"content-type": "text/plain"})
+
+    assert (response.status_code, response.json()) == (413, {"message": "Request Entity Too Large"})
+
+
+def test_every_route_of_serverless_yml_leads_to_a_handler(client: httpx.Client) -> None:
+    for function in functions.load().values():
+        for route in function.routes:
+            response = client.options(f"/functions/v1{route.path}")
+
+            assert response.status_code == 204, function.name
+
+
+def test_the_data_interface_answers_through_the_gateway(client: httpx.Client, stack: Stack) -> None:
+    key = {"authorization": f"Bearer {stack.env['SUPABASE_SERVICE_ROLE_KEY']}"}
+    row = client.get("/rest/v1/agencies", params={"select": "name", "name": "eq.Acme"}, headers=key)
+    posted = client.post("/rest/v1/agencies", content=b"no json", headers=key)
+
+    assert row.json() == [{"name": "Acme"}]
+    assert row.headers["content-range"] == "0-0/*"
+    assert (posted.status_code, posted.json()["code"]) == (400, "PGRST102")
+
+
+def test_the_data_interface_is_closed_without_a_token(client: httpx.Client) -> None:
+    assert client.get("/rest/v1/agencies").status_code == 401
