@@ -36,7 +36,7 @@ begin
     from public.call_batches as batch where batch.id = v_call.batch_id;
   elsif p_result = 'throttled' then
     update public.agencies
-    set dial_after = greatest(dial_after, v_now + make_interval(secs => least(p_retry_after_seconds, 900)))
+    set dial_after = greatest(dial_after, v_now + make_interval(secs => least(coalesce(p_retry_after_seconds, 5), 900)))
     where id = v_call.agency_id;
   end if;
 
