@@ -1291,7 +1291,7 @@ $$;
 -- opens the next place. Limits are computed from rows, never from a counter that a dead worker would leave behind.
 -- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
-returns table (batch_id uuid, room int, slots int, begun int, opens_at timestamptz)
+returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
 language sql stable set search_path = '' set enable_seqscan = off
 as $$
   with counting as materialized (
@@ -1328,7 +1328,6 @@ as $$
   )
   select limits.id,
          least(pace.room, limits.max_concurrent - coalesce(use.live, 0)),
-         limits.max_concurrent - coalesce(use.live, 0),
          coalesce(cardinality(use.begun), 0),
          pace.opens_at
   from limits
@@ -1368,7 +1367,7 @@ begin
           where call.agency_id = p_agency_id and call.to_number = queued.phone_number and call.is_live
         ) = 0
       order by queued.next_attempt_at, queued.position
-      limit greatest(room.room, 0)
+      limit greatest(0, least(room.room, p_limit))
     ) as contact
     where room.batch_id is not null
   ),
@@ -1419,6 +1418,7 @@ $$;
 
 -- When the agency's next call can begin, as far as the clock decides it; waiting_for_slot says that contacts could be
 -- dialled now if a call ended (of their batch, of the agency, or to their number). Both empty: nothing is queued.
+-- Before its opening nobody waits for a slot, however full the batch is.
 create function batchline.next_opening(
   p_agency_id uuid, p_now timestamptz, out opens_at timestamptz, out waiting_for_slot boolean
 )
@@ -1428,8 +1428,7 @@ as $$
     select * from batchline.dial_room(p_agency_id, p_now)
   ),
   opening as (
-    select greatest(batch.opens_at, agency.opens_at, contact.next_attempt_at, agencies.dial_after) as opens_at,
-           least(batch.slots, agency.slots) as slots
+    select greatest(batch.opens_at, agency.opens_at, contact.next_attempt_at, agencies.dial_after) as opens_at
     from room as batch
     join room as agency on agency.batch_id is null
     join public.agencies on agencies.id = p_agency_id
@@ -1442,8 +1441,8 @@ as $$
     ) as contact
     where batch.batch_id is not null
   )
-  select min(opening.opens_at) filter (where opening.slots > 0 and opening.opens_at > p_now),
-         coalesce(bool_or(opening.slots <= 0 or opening.opens_at <= p_now), false)
+  select min(opening.opens_at) filter (where opening.opens_at > p_now),
+         coalesce(bool_or(opening.opens_at <= p_now), false)
   from opening;
 $$;
 
@@ -1775,7 +1774,7 @@ begin
     from public.call_batches as batch where batch.id = v_call.batch_id;
   elsif p_result = 'throttled' then
     update public.agencies
-    set dial_after = greatest(dial_after, v_now + make_interval(secs => least(p_retry_after_seconds, 900)))
+    set dial_after = greatest(dial_after, v_now + make_interval(secs => least(coalesce(p_retry_after_seconds, 5), 900)))
     where id = v_call.agency_id;
   end if;
 

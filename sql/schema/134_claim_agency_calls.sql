@@ -29,7 +29,7 @@ begin
           where call.agency_id = p_agency_id and call.to_number = queued.phone_number and call.is_live
         ) = 0
       order by queued.next_attempt_at, queued.position
-      limit greatest(room.room, 0)
+      limit greatest(0, least(room.room, p_limit))
     ) as contact
     where room.batch_id is not null
   ),
