@@ -62,5 +62,5 @@ node_modules/installed: package-lock.json
 	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' \
 		|| { echo "Node 20 or newer with npm is needed; see https://nodejs.org"; exit 1; }
 	@echo "Installing the npm packages of package-lock.json …"
-	@npm ci --silent
+	@npm ci --loglevel=error >/dev/null
 	@touch $@
