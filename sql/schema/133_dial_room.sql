@@ -2,7 +2,7 @@
 -- opens the next place. Limits are computed from rows, never from a counter that a dead worker would leave behind.
 -- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
-returns table (batch_id uuid, room int, slots int, begun int, opens_at timestamptz)
+returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
 language sql stable set search_path = '' set enable_seqscan = off
 as $$
   with counting as materialized (
@@ -39,7 +39,6 @@ as $$
   )
   select limits.id,
          least(pace.room, limits.max_concurrent - coalesce(use.live, 0)),
-         limits.max_concurrent - coalesce(use.live, 0),
          coalesce(cardinality(use.begun), 0),
          pace.opens_at
   from limits
