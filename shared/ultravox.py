@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import stamina
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from shared import secrets
@@ -37,6 +38,13 @@ class TooLateError(Exception):
 def boottime() -> float:
     """Seconds on a clock that goes on while the machine is suspended: a worker that was frozen must see it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Page(BaseModel):
+    """One page of a list of calls."""
+
+    results: list[dict[str, Any]]
+    next: str | None = None
 
 
 class Sending:
@@ -82,6 +90,8 @@ class Ultravox:
         `dial_by` is on the clock of `boottime()`. The POST is never repeated: a second one could be a second call.
         """
         call_id, sending = order["call_id"], Sending(dial_by)
+        if not _fits_a_header(key):
+            return DialResult(call_id, "account_refused", "The agency's API key cannot be one: store a valid one")
         request = self._dialling.build_request(
             "POST",
             f"/api/agents/{order['ultravox_agent_id']}/calls",
@@ -113,13 +123,16 @@ class Ultravox:
 
     async def call(self, ultravox_call_id: str, key: str) -> dict[str, Any] | None:
         """The provider's Call, None when it has none (404). Raises LookupFailedError."""
-        return await self._get(f"/api/calls/{ultravox_call_id}", key)
+        call = await self._get(f"/api/calls/{ultravox_call_id}", key)
+        if call is not None and call.get("callId") != ultravox_call_id:
+            raise LookupFailedError("GET of a call: the answer is another thing")
+        return call
 
     async def calls_of(self, call_id: str, key: str) -> list[dict[str, Any]]:
         """The provider's calls that carry our `call_id`, usually one or none. Raises LookupFailedError."""
         pages = self._pages("/api/calls", {"metadata.call_id": call_id}, key)
         # Each hit is checked: a filter that the provider ignores would hand us a stranger's call.
-        return [call async for call in pages if call.get("metadata", {}).get("call_id") == call_id]
+        return [call async for call in pages if _metadata(call).get("call_id") == call_id]
 
     async def account(self, key: str) -> dict[str, Any]:
         """`GET /api/accounts/me`. Raises LookupFailedError."""
@@ -143,25 +156,45 @@ class Ultravox:
             page = await self._get(path, key, params)
             if page is None:
                 raise LookupFailedError(f"{path} is not there")
-            for call in cast("list[dict[str, Any]]", page.get("results", [])):
+            try:
+                read = Page.model_validate(page)
+            except ValidationError as error:  # taken for an empty list, it would have somebody called twice
+                raise LookupFailedError(f"{path}: the answer is no list") from error
+            for call in read.results:
                 yield call
-            if not page.get("next"):
+            if not read.next:
                 return
             # Only the cursor of `next` is kept: the key never follows a URL out of an answer.
-            params = dict(query) | {"cursor": httpx.QueryParams(urlsplit(str(page["next"])).query).get("cursor", "")}
+            params = dict(query) | {"cursor": httpx.QueryParams(urlsplit(read.next).query).get("cursor", "")}
         raise LookupFailedError(f"{path} goes on for more than {PAGES_OF_A_LOOKUP} pages")
 
     async def _get(self, path: str, key: str, params: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        if not _fits_a_header(key):
+            raise LookupFailedError("The agency's API key cannot be one")
         try:
             async for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=3, timeout=10, wait_initial=0.2):
                 with attempt:
                     response = await self._reading.get(path, params=params, headers={"X-API-Key": key})
                     if response.status_code == 404:
                         return None
-                    return cast("dict[str, Any]", response.raise_for_status().json())
+                    return _an_object(response.raise_for_status().json())
         except (httpx.HTTPError, ValueError) as error:
             raise LookupFailedError(f"GET {path}: {error}") from error
         raise AssertionError("unreachable: the retries end with a return or an error")
+
+
+def _an_object(body: object) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise ValueError("the answer is no JSON object")  # noqa: TRY004 - as unreadable as broken JSON
+    return cast("dict[str, Any]", body)
+
+
+def _metadata(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any] | None", call.get("metadata")) or {}
+
+
+def _fits_a_header(key: str) -> bool:
+    return key.isascii() and key.isprintable()
 
 
 def hang_up_calls(agency_id: UUID, ultravox_call_ids: Sequence[str]) -> int:
@@ -169,7 +202,7 @@ def hang_up_calls(agency_id: UUID, ultravox_call_ids: Sequence[str]) -> int:
 
     async def hang_up_all() -> int:
         key = secrets.provider_key(agency_id)
-        if key is None:
+        if key is None or not _fits_a_header(key):
             return 0
         async with Ultravox() as ultravox:
             return sum(await asyncio.gather(*(ultravox.hang_up(call_id, key) for call_id in ultravox_call_ids)))
