@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -79,7 +80,11 @@ class Server(uvicorn.Server):
         self._bound.close()
         await asyncio.sleep(seconds)
         self._bound = bind(*self._address)
-        await super().startup([self._bound])
+        # Not startup() again: the application would start anew, with nothing in its memory.
+        protocol = partial(Protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        self.servers = [
+            await asyncio.get_running_loop().create_server(protocol, sock=self._bound, backlog=self.config.backlog)
+        ]
 
 
 def bind(host: str, port: int) -> socket.socket:
