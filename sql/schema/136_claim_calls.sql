@@ -23,8 +23,9 @@ declare
   v_turn int := 0;
 begin
   foreach v_agency_id in array v_agencies loop
-    -- an equal share of what is left; what one agency does not use is left to those after it
-    v_share := ceil((p_limit - cardinality(v_calls))::numeric / (cardinality(v_agencies) - v_turn));
+    -- An equal share of what is left; what one agency does not use is left to those after it. Fractions are drawn by
+    -- lot: rounded up, they would always go to the first, and a small p_limit never reach the last.
+    v_share := floor((p_limit - cardinality(v_calls))::numeric / (cardinality(v_agencies) - v_turn) + random());
     v_turn := v_turn + 1;
     if not batchline.try_lock_agency(v_agency_id) then
       v_next := least(v_next, batchline.clock() + interval '20 ms');
@@ -42,7 +43,7 @@ begin
     v_calls := v_calls || v_claimed;
     select * into v_opening from batchline.next_opening(v_agency_id, v_now);
     v_next := least(v_next, v_opening.opens_at);
-    if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot then
+    if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot and v_calls <> '{}' then
       v_next := v_now;  -- it was p_limit that stopped here, not a limit of the agency
     end if;
     v_waiting := v_waiting or v_opening.waiting_for_slot;
