@@ -95,8 +95,16 @@ class KeySet:
 
 @lru_cache(maxsize=1)
 def key_set() -> KeySet:
-    """The container's one key set; `key_set.cache_clear()` forgets it."""
+    """The container's one key set; `close()` forgets it."""
     return KeySet(f"{settings().auth_url}/.well-known/jwks.json")
+
+
+def close() -> None:
+    """Forget the keys and close the Auth client; the next call starts anew with the settings of that time."""
+    key_set.cache_clear()
+    if _auth_client.cache_info().currsize:
+        _auth_client().close()
+        _auth_client.cache_clear()
 
 
 def _fetch_keys(url: str) -> dict[str, jwt.PyJWK]:
