@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from local.events import HttpRequest, to_event
 from local.functions import Context, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
 FUNCTIONS = load()
@@ -64,6 +65,12 @@ def call(
     answer = function.resolve()(to_event(request, route, path_parameters or {}), Context(function))
     lowered = {key.lower(): value for key, value in answer["headers"].items()}
     return Reply(answer["statusCode"], lowered, answer["body"])
+
+
+def twice_at_once(ask: Callable[[str, UUID], Reply], token: str, batch_id: UUID) -> list[Reply]:
+    """Both replies to the same request, sent by two threads."""
+    with ThreadPoolExecutor(2) as pool:
+        return [asked.result() for asked in [pool.submit(ask, token, batch_id) for _ in range(2)]]
 
 
 def claims(user_id: UUID | str, issuer: str, **changes: object) -> dict[str, Any]:

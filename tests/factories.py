@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 import phonenumbers
 from psycopg import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import LiteralString
 
     import psycopg
@@ -80,6 +81,20 @@ def insert(connection: Connection, table: LiteralString, **columns: object) -> U
     )
     connection.execute(statement, row)
     return cast("UUID", row["id"])
+
+
+def batch_body(agency: Agency, contacts: int | Sequence[Mapping[str, object]] = 3, **changes: object) -> dict[str, Any]:
+    """A body that calls-batch-create accepts: so many contacts, or these."""
+    listed: Sequence[Mapping[str, object]] = (
+        [{"phone_number": number} for number in fictional_numbers(contacts)] if isinstance(contacts, int) else contacts
+    )
+    return {
+        "agent_mapping_id": str(agency.agent_mapping_id),
+        "campaign_id": str(agency.campaign_id),
+        "from_number": agency.from_number,
+        "contacts": listed,
+        **changes,
+    }
 
 
 @cache

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from aws_lambda_powertools.utilities import parameters
 
 from local import keys
 from shared import auth, database
 from shared.settings import settings
-from tests import factories
+from shared.telemetry import SERVICE, logger
 from tests.calling import claims
+from tests.servers import passing_on
+from tests.sql.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +23,10 @@ if TYPE_CHECKING:
 
     from local.stack import Stack
     from tests.factories import Agency, Connection
+    from tests.servers import Asked
 
     Sign = Callable[..., str]
+    StoreSecret = Callable[[UUID, str, str], None]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,9 +38,10 @@ def _container(stack: Stack) -> Iterator[None]:  # noqa: ARG001 - its settings m
 
 
 def forget() -> None:
+    """Start as a new container would, with the environment as it is now."""
     database.close()
     settings.cache_clear()
-    auth.key_set.cache_clear()
+    auth.close()
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +56,14 @@ def sign(stack: Stack) -> Sign:
 
 
 @pytest.fixture
-def agency(db: Connection) -> Agency:
-    return factories.make_agency(db)
+def world(db: Connection) -> World:
+    """An agency of the test's own, whose plan limits nothing, and the verbs of the database."""
+    return World(db)
+
+
+@pytest.fixture
+def agency(world: World) -> Agency:
+    return world.agency
 
 
 @pytest.fixture
@@ -62,3 +76,50 @@ def owner(agency: Agency, sign: Sign) -> str:
 def member(agency: Agency, sign: Sign) -> str:
     """The token of a user who may read and not write."""
     return sign(agency.member)
+
+
+@pytest.fixture
+def counted(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asked]]:
+    """Every request that reaches PostgREST."""
+    with passing_on(stack.env["SUPABASE_REST_URL"]) as served:
+        monkeypatch.setenv("SUPABASE_REST_URL", served.url)
+        forget()
+        yield served.asked
+        monkeypatch.undo()
+        forget()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the functions write to their log, as CloudWatch would have it."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(logger.registered_formatter)
+    logging.getLogger(SERVICE).addHandler(handler)
+    yield handler.stream
+    logging.getLogger(SERVICE).removeHandler(handler)
+
+
+@pytest.fixture
+def store_secret(stack: Stack) -> Iterator[StoreSecret]:
+    """Puts a secret of an agency into the parameter store, as an operator would."""
+
+    def store(agency_id: UUID, name: str, secret: str) -> None:
+        path = f"/batchline/{stack.env['STAGE']}/agencies/{agency_id}/{name}"
+        parameters.set_parameter(path, secret, parameter_type="SecureString")  # pyright: ignore[reportUnknownMemberType]
+        parameters.clear_caches()
+
+    yield store
+    parameters.clear_caches()
+
+
+@pytest.fixture
+def database_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """From its call on the database cannot be reached."""
+
+    def go() -> None:
+        monkeypatch.setenv("SUPABASE_REST_URL", "http://127.0.0.1:9")  # discard: nothing listens
+        forget()
+
+    yield go
+    monkeypatch.undo()
+    forget()
