@@ -55,7 +55,7 @@ lock: setup ## Choose new versions and write the locks
 	@echo "Installing the Python packages of requirements-dev.lock …"
 	@$(PYTHON) -m venv .venv \
 		|| { echo "Python cannot make virtual environments; on Debian: apt install python3-venv"; exit 1; }
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-dev.lock
+	@$(RUN) -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements-dev.lock
 	@touch $@
 
 node_modules/installed: package-lock.json

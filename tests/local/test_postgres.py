@@ -70,7 +70,7 @@ def test_it_serves_an_ordinary_user(tmp_path: Path) -> None:
     os.chown(folder, 65534, 65534)
     capability = "-all,+dac_override"  # to reach this interpreter, wherever root keeps it
     identity = ("--reuid=65534", "--regid=65534", "--clear-groups")
-    capabilities = (f"--inh-caps={capability}", f"--ambient-caps={capability}")
+    capabilities = (f"--inh-caps={capability}", f"--ambient-caps={capability}", "--securebits=+no_setuid_fixup")
     command = [sys.executable, "-c", AS_NOBODY, str(folder)]
 
     served = subprocess.run(
