@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import available_timezones
 
 import phonenumbers
 from pydantic import AfterValidator, Field
+from pydantic_core import to_json
 
 from shared.inputs import Input, Whole
 
@@ -44,7 +44,7 @@ def _time_zones() -> set[str]:
 
 
 def _small(data: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(data, ensure_ascii=False).encode()) > MAX_CUSTOM_DATA_BYTES:
+    if len(to_json(data)) > MAX_CUSTOM_DATA_BYTES:
         raise ValueError("must be at most 5 KB of JSON")
     return data
 

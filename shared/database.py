@@ -7,6 +7,7 @@ build the same POST.
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -29,6 +30,7 @@ TOKEN_REFUSED = frozenset({"PGRST301", "PGRST302", "PGRST303"})
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 PERHAPS_SENT = (httpx.NetworkError, httpx.RemoteProtocolError)
 CONNECTIONS = 32
+_opening = Lock()
 
 
 def rpc(function: str, params: Mapping[str, object], *, repeatable: bool = True) -> Any:
@@ -65,18 +67,24 @@ class PostgrestError(BaseModel):
     details: str | None = None
 
 
-@lru_cache(maxsize=1)
 def client() -> httpx.Client:
     """The container's one client: connections are kept and shared by threads. `close()` ends it."""
-    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-    return httpx.Client(base_url=settings().rest_url, timeout=settings().write_timeout_seconds, limits=limits)
+    with _opening:  # two threads that find no client must not make one each: the second would never be closed
+        return _client()
 
 
 def close() -> None:
     """Close the client; the next call opens another with the settings of that time."""
-    if client.cache_info().currsize:
-        client().close()
-        client.cache_clear()
+    with _opening:
+        if _client.cache_info().currsize:
+            _client().close()
+            _client.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _client() -> httpx.Client:
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+    return httpx.Client(base_url=settings().rest_url, timeout=settings().write_timeout_seconds, limits=limits)
 
 
 def _headers(key: str, token: str) -> dict[str, str]:

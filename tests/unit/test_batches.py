@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from shared.batches import BatchQuery, BatchReference, Cancellation, ContactQuery, NewBatch
 from shared.errors import BadRequestError
-from shared.inputs import Input, validate
+from shared.inputs import Input, parse_json, validate
 
 ID = "5f9f1b7e-4d1b-4a53-9a3f-1d2c3b4a5f60"
 BATCH: dict[str, Any] = {
@@ -152,3 +157,18 @@ def test_a_bad_list_query_is_refused(query: dict[str, Any], sentence: str) -> No
 )  # fmt: skip
 def test_a_bad_contact_query_is_refused(query: dict[str, Any], sentence: str) -> None:
     assert problem_of(ContactQuery, {"batch_id": ID, **query}) == sentence
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+JSON: st.SearchStrategy[Any] = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(changes=st.dictionaries(st.sampled_from(sorted(NewBatch.model_fields)), JSON), contact=JSON)
+def test_any_body_is_a_batch_that_can_be_sent_on_or_a_bad_request(changes: dict[str, Any], contact: Any) -> None:
+    body = {**BATCH, "contacts": [{**BATCH["contacts"][0], "custom_data": contact}], **changes}
+    try:
+        batch = validate(NewBatch, parse_json(json.dumps(body).encode()))
+    except BadRequestError:
+        return
+    assert to_json(batch)
