@@ -7,24 +7,25 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3  # pyright: ignore[reportMissingTypeStubs]
+import httpx
+import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from local.processes import ROOT
 from shared import database, dialer
 from shared.settings import settings
-from tests.factories import Agency, fictional_numbers, make_agency
+from tests.factories import Agency, fictional_numbers, make_agency, make_agent_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import LiteralString
-
-    import psycopg
+    from uuid import UUID
 
     from local.simulator.client import Simulator
 
@@ -51,6 +52,11 @@ from shared import dialer
 
 print(json.dumps(dialer.process(lambda: int(sys.argv[1]), sys.argv[2])), flush=True)
 """
+
+
+def parameter_store() -> closing[Any]:
+    """SSM of the stack, closed at the end of the block."""
+    return closing(cast("Any", boto3).client("ssm"))
 
 
 def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -104,16 +110,27 @@ class World:
             "select ultravox_agent_id from public.agent_mappings where id = %s", self.agency.agent_mapping_id
         )["ultravox_agent_id"]
 
+    def another_agent(self) -> UUID:
+        """Our id of one more agent of the agency."""
+        agent_mapping_id = make_agent_mapping(self.db, self.agency.id)
+        agent_id = self.value("select ultravox_agent_id from public.agent_mappings where id = %s", agent_mapping_id)
+        self.simulator.add_account(self.key, plan=NO_LIMITS, agents=[{"agentId": agent_id}])
+        return agent_mapping_id
+
+    def delete_agent(self) -> None:
+        """The agency throws its agent away, at the provider."""
+        url = f"{self.simulator.base_url}/api/agents/{self.agent_id}"
+        httpx.delete(url, headers={"X-API-Key": self.key}).raise_for_status()
+
     def store(self, name: str, value: str) -> None:
         """Puts a secret of the agency into the parameter store."""
-        self._ssm().put_parameter(Name=self._parameter(name), Value=value, Type="SecureString", Overwrite=True)
+        with parameter_store() as ssm:
+            ssm.put_parameter(Name=self._parameter(name), Value=value, Type="SecureString", Overwrite=True)
 
     def forget(self, name: str) -> None:
         """Takes a secret of the agency out of the parameter store."""
-        self._ssm().delete_parameter(Name=self._parameter(name))
-
-    def _ssm(self) -> Any:
-        return cast("Any", boto3).client("ssm")
+        with parameter_store() as ssm:
+            ssm.delete_parameter(Name=self._parameter(name))
 
     def _parameter(self, name: str) -> str:
         return f"/batchline/{settings().stage}/agencies/{self.agency.id}/{name}"
@@ -188,10 +205,18 @@ class World:
         return self.simulator.calls(account=self.account)
 
     def clean(self) -> None:
-        """Leaves nothing that would keep a processor busy."""
+        """Leaves nothing that would keep a processor busy, though late events may still come in."""
+        self.simulator.reset()
+        until(self._is_deleted)
+
+    def _is_deleted(self) -> bool:
         for table in ("call_events", "calls", "campaign_contacts", "call_batches"):
             statement = sql.SQL("delete from public.{} where agency_id = %s").format(sql.Identifier(table))
-            self.db.execute(statement, [self.agency.id])
+            try:
+                self.db.execute(statement, [self.agency.id])
+            except psycopg.errors.ForeignKeyViolation:  # an event came in between
+                return False
+        return True
 
 
 @dataclass(frozen=True)
