@@ -11,6 +11,7 @@ import os
 import socket
 import uuid
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, cast
 
 import stamina
@@ -155,7 +156,11 @@ class Dialer:
                 "account_refused",
                 "Agency API key not configured: store the provider's key, then resume the batch",
             )
-        return await ultravox.dial(order, account.provider_key, account.webhook_secret, dial_by)
+        result = await ultravox.dial(order, account.provider_key, account.webhook_secret, dial_by)
+        if result.result == "account_refused" and await asyncio.to_thread(_is_replaced, order, account.provider_key):
+            # Somebody has acted already: the minutes for which we keep a key must not pause the batch again.
+            return replace(result, result="not_sent", reason="The agency's API key has been replaced")
+        return result
 
     async def _settle_turn(self, dials: Sequence[asyncio.Task[DialResult]]) -> None:
         """Settles the dials of a turn: in one round trip what is answered in time, stragglers in later ones."""
@@ -208,6 +213,14 @@ def _accounts(agency_ids: set[str]) -> dict[str, secrets.Account]:
         except secrets.SecretsError:
             logger.exception("An agency's secrets could not be read", extra={"agency_id": agency_id})
     return found
+
+
+def _is_replaced(order: DialOrder, key: str) -> bool:
+    try:
+        return secrets.provider_key(order["agency_id"], fresh=True) not in (key, None)
+    except secrets.SecretsError:
+        logger.exception("An agency's key could not be read again", extra={"agency_id": order["agency_id"]})
+        return False
 
 
 def _wait(claim: Claim) -> float:

@@ -33,9 +33,9 @@ def account(agency_id: UUID | str) -> Account:
     return Account(provider_key(agency_id), webhook_secret(agency_id))
 
 
-def provider_key(agency_id: UUID | str) -> str | None:
-    """The agency's key for the provider's API, or None where none has been stored."""
-    return _parameter(agency_id, "ultravox-api-key")
+def provider_key(agency_id: UUID | str, *, fresh: bool = False) -> str | None:
+    """The agency's key for the provider's API, or None where none has been stored; `fresh`: not the one kept here."""
+    return _parameter(agency_id, "ultravox-api-key", fresh=fresh)
 
 
 def webhook_secret(agency_id: UUID | str) -> str | None:
@@ -43,14 +43,16 @@ def webhook_secret(agency_id: UUID | str) -> str | None:
     return _parameter(agency_id, "ultravox-webhook-secret")
 
 
-def _parameter(agency_id: UUID | str, name: str) -> str | None:
+def _parameter(agency_id: UUID | str, name: str, *, fresh: bool = False) -> str | None:
     from aws_lambda_powertools.utilities import parameters  # boto3 costs 150 ms that most functions need not spend
 
     path = f"/batchline/{settings().stage}/agencies/{agency_id}/{name}"
     try:
         with _one_at_a_time:
             # Powertools leaves the type of its SDK options open.
-            return parameters.get_parameter(path, decrypt=True, max_age=KEPT_SECONDS)  # pyright: ignore[reportUnknownMemberType]
+            return parameters.get_parameter(  # pyright: ignore[reportUnknownMemberType]
+                path, decrypt=True, force_fetch=fresh, max_age=KEPT_SECONDS
+            )
     except parameters.GetParameterError as error:
         if "ParameterNotFound" in str(error):  # Powertools keeps nothing of the cause but its text
             return None
