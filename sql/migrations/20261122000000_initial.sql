@@ -1652,8 +1652,6 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_agency_id uuid;
-  v_batches uuid[];
-  v_result record;
   v_settled int := 0;
 begin
   for v_agency_id in
@@ -1662,36 +1660,38 @@ begin
     join public.calls as call on call.id = result.call_id
     order by call.agency_id
   loop
-    if exists (
-      select from jsonb_to_recordset(p_results) as result (call_id uuid, result text)
-      join public.calls as call on call.id = result.call_id
-      where call.agency_id = v_agency_id and (result.result <> 'accepted' or call.status = 'not_placed')
-    ) then
-      perform batchline.lock_agency(v_agency_id);
-    end if;
-    v_batches := array(
-      select distinct call.batch_id
-      from jsonb_to_recordset(p_results) as result (call_id uuid)
-      join public.calls as call on call.id = result.call_id
-      where call.agency_id = v_agency_id
-    );
-    perform batchline.lock_batches(v_batches);
-    for v_result in
-      select result.*
-      from jsonb_to_recordset(p_results) as result (
-        call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
-      )
-      join public.calls as call on call.id = result.call_id
-      where call.agency_id = v_agency_id
-      order by result.call_id
-    loop
-      v_settled := v_settled + batchline.settle_dial(
-        v_result.call_id, v_result.result, v_result.ultravox_call_id, v_result.reason, v_result.retry_after_seconds
-      )::int;
-    end loop;
-    perform batchline.complete_batches(v_batches);
+    v_settled := v_settled + batchline.settle_agency_dials(v_agency_id, p_results);
   end loop;
   return jsonb_build_object('settled', v_settled);
+end;
+$$;
+
+-- -> ringing, for calls of which somebody has made sure that they may; their batches are locked. How many there were.
+create function batchline.accept_calls(p_call_ids uuid[], p_ultravox_call_ids uuid[], p_event text)
+returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_accepted int;
+begin
+  with accepted as (
+    update public.calls as call
+    set status = 'ringing',
+        ultravox_call_id = taken.ultravox_call_id,
+        accepted_at = v_now,
+        news_at = v_now,
+        began_at = coalesce(call.began_at, v_now),
+        claimed_until = null,
+        dial_result = coalesce(nullif(call.dial_result, 'unknown'), 'accepted')
+    from unnest(p_call_ids, p_ultravox_call_ids) as taken (call_id, ultravox_call_id)
+    where call.id = taken.call_id and call.status in ('dialing', 'unknown', 'not_placed')
+    returning call.*
+  )
+  insert into public.call_events (agency_id, batch_id, contact_id, call_id, event)
+  select agency_id, batch_id, contact_id, id, p_event from accepted;
+  get diagnostics v_accepted = row_count;
+  return v_accepted;
 end;
 $$;
 
@@ -1734,6 +1734,59 @@ begin
   loop
     perform batchline.pause_batch(v_batch, p_reason);
   end loop;
+end;
+$$;
+
+create function batchline.settle_agency_dials(p_agency_id uuid, p_results jsonb)
+returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_batches uuid[];
+  v_accepted uuid[];
+  v_ultravox_call_ids uuid[];
+  v_result record;
+  v_settled int;
+begin
+  if exists (
+    select from jsonb_to_recordset(p_results) as result (call_id uuid, result text)
+    join public.calls as call on call.id = result.call_id
+    where call.agency_id = p_agency_id and (result.result <> 'accepted' or call.status = 'not_placed')
+  ) then
+    perform batchline.lock_agency(p_agency_id);
+  end if;
+  v_batches := array(
+    select distinct call.batch_id
+    from jsonb_to_recordset(p_results) as result (call_id uuid)
+    join public.calls as call on call.id = result.call_id
+    where call.agency_id = p_agency_id
+  );
+  perform batchline.lock_batches(v_batches);
+
+  -- What nearly all are, in one statement: accepted, and nothing else known of them yet.
+  select coalesce(array_agg(call.id), '{}'), coalesce(array_agg(result.ultravox_call_id), '{}')
+  into v_accepted, v_ultravox_call_ids
+  from jsonb_to_recordset(p_results) as result (call_id uuid, result text, ultravox_call_id uuid)
+  join public.calls as call on call.id = result.call_id
+  where call.agency_id = p_agency_id and result.result = 'accepted'
+    and call.status in ('dialing', 'unknown') and call.ultravox_call_id is null;
+  v_settled := batchline.accept_calls(v_accepted, v_ultravox_call_ids, 'accepted');
+
+  for v_result in
+    select result.*
+    from jsonb_to_recordset(p_results) as result (
+      call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+    )
+    join public.calls as call on call.id = result.call_id
+    where call.agency_id = p_agency_id and result.call_id <> all (v_accepted)
+    order by result.call_id
+  loop
+    v_settled := v_settled + batchline.settle_dial(
+      v_result.call_id, v_result.result, v_result.ultravox_call_id, v_result.reason, v_result.retry_after_seconds
+    )::int;
+  end loop;
+  perform batchline.complete_batches(v_batches);
+  return v_settled;
 end;
 $$;
 
@@ -1794,8 +1847,6 @@ create function batchline.accept_call(p_call public.calls, p_ultravox_call_id uu
 returns boolean
 language plpgsql volatile set search_path = ''
 as $$
-declare
-  v_now timestamptz := batchline.clock();
 begin
   if p_call.ultravox_call_id <> p_ultravox_call_id then
     perform batchline.log_late_acceptance(p_call, p_ultravox_call_id, 'The provider has a second call for this one');
@@ -1809,16 +1860,7 @@ begin
   if p_call.status not in ('dialing', 'unknown', 'not_placed') then
     return false;
   end if;
-  update public.calls
-  set status = 'ringing',
-      ultravox_call_id = p_ultravox_call_id,
-      accepted_at = v_now,
-      news_at = v_now,
-      began_at = coalesce(began_at, v_now),
-      claimed_until = null,
-      dial_result = coalesce(nullif(dial_result, 'unknown'), 'accepted')
-  where id = p_call.id;
-  perform batchline.log_call_event(p_call, p_event);
+  perform batchline.accept_calls(array[p_call.id], array[p_ultravox_call_id], p_event);
   return true;
 end;
 $$;

@@ -4,8 +4,6 @@ create function batchline.accept_call(p_call public.calls, p_ultravox_call_id uu
 returns boolean
 language plpgsql volatile set search_path = ''
 as $$
-declare
-  v_now timestamptz := batchline.clock();
 begin
   if p_call.ultravox_call_id <> p_ultravox_call_id then
     perform batchline.log_late_acceptance(p_call, p_ultravox_call_id, 'The provider has a second call for this one');
@@ -19,16 +17,7 @@ begin
   if p_call.status not in ('dialing', 'unknown', 'not_placed') then
     return false;
   end if;
-  update public.calls
-  set status = 'ringing',
-      ultravox_call_id = p_ultravox_call_id,
-      accepted_at = v_now,
-      news_at = v_now,
-      began_at = coalesce(began_at, v_now),
-      claimed_until = null,
-      dial_result = coalesce(nullif(dial_result, 'unknown'), 'accepted')
-  where id = p_call.id;
-  perform batchline.log_call_event(p_call, p_event);
+  perform batchline.accept_calls(array[p_call.id], array[p_ultravox_call_id], p_event);
   return true;
 end;
 $$;
