@@ -65,7 +65,7 @@ class Dialer:
         self._deadline = boottime() + remaining_ms() / 1000 - self._settings.turn_seconds
         self._agency_id = agency_id
         self._worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._turn_size = max(1, self._settings.dial_connections // 2)
+        self._turn_size = self._settings.dial_connections // 2
         self._turns: set[asyncio.Task[None]] = set()
         self._results: Counter[str] = Counter()
         self._batches: set[str] = set()
@@ -76,7 +76,7 @@ class Dialer:
         async with Ultravox() as ultravox:
             reconciling = asyncio.create_task(self._keep_reconciling(ultravox))
             try:
-                while self._time_left() > 0 and await self._turn(ultravox):
+                while await self._turn(ultravox):
                     pass
             finally:
                 reconciling.cancel()
@@ -87,9 +87,11 @@ class Dialer:
         return self._deadline - boottime()
 
     async def _turn(self, ultravox: Ultravox) -> bool:
-        """One claim and what follows from it; False when no agency is active and nothing of this run is open."""
-        await self._room(ultravox)
-        claim = await self._claim(min(self._turn_size, ultravox.lanes.free))
+        """One claim and what follows from it; False when the time is over or nothing is active, here or anywhere."""
+        await ultravox.lanes.until_free(self._turn_size)  # half-empty turns would cost as many round trips
+        if self._time_left() <= 0:
+            return False
+        claim = await self._claim(self._turn_size)
         if claim is None:
             await asyncio.sleep(LONGEST_WAIT_SECONDS)
             return True
@@ -101,15 +103,8 @@ class Dialer:
         await asyncio.sleep(max(0.0, min(_wait(claim), self._time_left())))
         return True
 
-    async def _room(self, ultravox: Ultravox) -> None:
-        """Waits until a whole turn could be dialled at once: half-empty turns would cost as many round trips."""
-        while ultravox.lanes.free < self._turn_size and self._turns:
-            await asyncio.wait(self._turns, timeout=SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-
     async def _claim(self, limit: int) -> Claim | None:
         """The next calls; None when the database did not answer (a claim lost on its way is released by its lease)."""
-        if limit < 1:
-            return None
         params = {
             "p_worker": self._worker,
             "p_limit": limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 import httpx
@@ -21,11 +22,18 @@ class Lanes(httpx.AsyncBaseTransport):
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS)
         self._all = [httpx.AsyncHTTPTransport(verify=tls, limits=limits) for _ in range(count)]
         self._free = deque(self._all)
+        self._freed = asyncio.Event()
 
     @property
     def free(self) -> int:
         """How many requests could be sent now."""
         return len(self._free)
+
+    async def until_free(self, count: int) -> None:
+        """Returns when `count` requests could be sent."""
+        while self.free < count:
+            self._freed.clear()
+            await self._freed.wait()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not self._free:
@@ -40,6 +48,7 @@ class Lanes(httpx.AsyncBaseTransport):
                 await response.aclose()
         finally:
             self._free.append(lane)
+            self._freed.set()
         return httpx.Response(response.status_code, headers=response.headers, content=content, request=request)
 
     async def aclose(self) -> None:

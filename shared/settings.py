@@ -70,7 +70,7 @@ class Settings(BaseModel):
     join_timeout_seconds: Seconds = 90
     write_timeout_seconds: Seconds = 5  # one request to the database
     webhook_window_seconds: Seconds = 300
-    dial_connections: Annotated[int, Field(ge=1, le=1000)] = 100
+    dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property
     def rest_url(self) -> str:
