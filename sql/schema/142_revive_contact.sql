@@ -13,7 +13,7 @@ begin
   end if;
   update public.campaign_contacts as contact
   set status = 'in_progress',
-      attempts = contact.attempts + 1,
+      attempts = contact.attempts + (p_call.dial_result is distinct from 'number_refused')::int,  -- that one still counts
       next_attempt_at = null,
       completed_at = null,
       outcome = null,
