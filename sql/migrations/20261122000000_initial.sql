@@ -1898,7 +1898,7 @@ begin
   end if;
   update public.campaign_contacts as contact
   set status = 'in_progress',
-      attempts = contact.attempts + 1,
+      attempts = contact.attempts + (p_call.dial_result is distinct from 'number_refused')::int,  -- that one still counts
       next_attempt_at = null,
       completed_at = null,
       outcome = null,
@@ -2080,7 +2080,7 @@ begin
     and agent.ultravox_agent_id = coalesce(p_call #>> '{agent,agentId}', p_call ->> 'agentId')
   on conflict on constraint ultravox_call_is_unique_per_agency do update
   set status = excluded.status, joined_at = excluded.joined_at, ended_at = excluded.ended_at, outcome = excluded.outcome
-  where call.contact_id is null and call.status <> 'ended'
+  where call.contact_id is null and batchline.call_rank(p_call) > batchline.call_rank(call.raw)
   returning call.id, xmax = 0 into v_call_id, v_new;
 
   v_call_id := coalesce(v_call_id, batchline.match_call(p_agency_id, p_call));

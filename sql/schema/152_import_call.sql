@@ -22,7 +22,7 @@ begin
     and agent.ultravox_agent_id = coalesce(p_call #>> '{agent,agentId}', p_call ->> 'agentId')
   on conflict on constraint ultravox_call_is_unique_per_agency do update
   set status = excluded.status, joined_at = excluded.joined_at, ended_at = excluded.ended_at, outcome = excluded.outcome
-  where call.contact_id is null and call.status <> 'ended'
+  where call.contact_id is null and batchline.call_rank(p_call) > batchline.call_rank(call.raw)
   returning call.id, xmax = 0 into v_call_id, v_new;
 
   v_call_id := coalesce(v_call_id, batchline.match_call(p_agency_id, p_call));
