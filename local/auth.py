@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
 
 import psycopg
 from starlette.applications import Starlette
@@ -11,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.issuer import AuthError, Issuer, describe
+from local.issuer import AuthError, Issuer, describe, is_uuid
 from local.users import hash_password
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def text(body: Body, field: str) -> str:
     return value
 
 
-def caller(issuer: Issuer, request: Request) -> tuple[dict[str, Any], str]:
+def caller(issuer: Issuer, request: Request) -> tuple[dict[str, Any], str | None]:
     return issuer.caller(request.headers.get("authorization"))
 
 
@@ -134,10 +133,10 @@ def create_user(issuer: Issuer, _request: Request, body: Body) -> Body:
 
 
 def user_in_path(issuer: Issuer, request: Request) -> dict[str, Any]:
-    try:
-        user = issuer.users.by_id(str(UUID(request.path_params["id"])))
-    except ValueError as error:
-        raise AuthError(404, "validation_failed", "user_id must be an UUID") from error
+    user_id = request.path_params["id"]
+    if not is_uuid(user_id):
+        raise AuthError(404, "validation_failed", "user_id must be an UUID")
+    user = issuer.users.by_id(user_id)
     if user is None:
         raise AuthError(404, "user_not_found", "User not found")
     return user

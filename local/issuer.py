@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import jwt
 
@@ -31,6 +32,14 @@ class AuthError(Exception):
 def timestamp(value: datetime | None) -> str | None:
     """RFC 3339 in UTC, with T and Z."""
     return value and value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def is_uuid(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def describe(user: Row) -> dict[str, Any]:
@@ -89,17 +98,18 @@ class Issuer:
         except jwt.InvalidTokenError as error:
             raise AuthError(403, "bad_jwt", f"invalid JWT: unable to parse or verify signature, {error}") from error
 
-    def caller(self, authorization: str | None) -> tuple[Row, str]:
+    def caller(self, authorization: str | None) -> tuple[Row, str | None]:
         """The user who calls and the session, which signing out ends before the token expires."""
         claims = self.claims(authorization)
-        if "sub" not in claims:
-            raise AuthError(403, "bad_jwt", "invalid claim: missing sub claim")
+        if not is_uuid(claims.get("sub")):
+            raise AuthError(403, "bad_jwt", "invalid claim: missing or malformed sub claim")
         user = self.users.by_id(claims["sub"])
         if user is None:
             raise AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")
-        if not self.users.has_session(claims["session_id"]):
+        session_id = claims.get("session_id")  # only tokens that somebody signed by hand lack it
+        if session_id and not (is_uuid(session_id) and self.users.has_session(session_id)):
             raise AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
-        return user, claims["session_id"]
+        return user, session_id
 
     def require_service_role(self, authorization: str | None) -> None:
         if self.claims(authorization).get("role") != "service_role":

@@ -63,7 +63,8 @@ def tied(command: Sequence[str], death_signal: signal.Signals, privileges: Seque
 
 @dataclass
 class Part:
-    """One part of the stack: a process whose output goes to `log`, ready once it has printed `ready_line`.
+    """One part of the stack: a process whose output goes to `log`, anew at each start, ready once it has printed
+    `ready_line`.
 
     It must be started by a thread that lives as long as the part: the kernel takes the end of the thread that
     forked for the death of the parent.
@@ -135,7 +136,7 @@ class Part:
         self._process.kill()
 
     def _watch(self) -> None:
-        with cast("IO[bytes]", self._process.stdout) as output, self.log.open("ab", buffering=0) as log:
+        with cast("IO[bytes]", self._process.stdout) as output, self.log.open("wb", buffering=0) as log:
             for line in output:
                 log.write(line)
                 self._notice(line.decode(errors="replace").strip())

@@ -212,8 +212,8 @@ class Stack:
         login = as_authenticator(self.database_url)
         file = postgrest.configure(self.folder, known, login, ports.postgrest, ports.postgrest_admin)
         part = postgrest.part(file, self._logs / "postgrest.log", self._on_death)
-        self._parts["postgrest"] = part
         part.start()
+        self._parts["postgrest"] = part
 
     def _start_schedule(self, every: float) -> None:
         self._run("schedule", "local.schedule", str(every or "as-written"), ready=schedule.READY_LINE)
@@ -228,8 +228,8 @@ class Stack:
             environment=_environment() | self.env,
             on_death=self._on_death,
         )
-        self._parts[name] = part
         part.start()
+        self._parts[name] = part
 
     def _on_death(self, part: Part) -> None:
         self._cause = self._cause or LocalError(part.epitaph())

@@ -12,6 +12,8 @@ import pytest
 from supabase import Client, ClientOptions, create_client
 from supabase_auth.errors import AuthApiError
 
+from local.keys import load_or_make
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -140,6 +142,18 @@ def test_a_forged_token_is_refused(client: Client) -> None:
 
     with pytest.raises(AuthApiError):
         client.auth.get_user(f"{head}.{payload}.{signature[::-1]}")
+
+
+@pytest.mark.parametrize("sub", [None, "no id", "00000000-0000-4000-8000-00000000ffff"])
+def test_a_token_of_nobody_is_refused(client: Client, stack: Stack, sub: str | None) -> None:
+    keys = load_or_make(stack.folder / "keys.json")
+    token = keys.sign(
+        {"sub": sub, "aud": "authenticated", "exp": time.time() + 60} if sub else {"aud": "authenticated"}
+    )
+
+    with pytest.raises(AuthApiError) as refusal:
+        client.auth.get_user(token)
+    assert refusal.value.status == 403
 
 
 def test_an_administrator_makes_lists_and_deletes_users(admin: Client, client: Client) -> None:
