@@ -1,0 +1,161 @@
+"""The command: its options, the stack it runs on, and what it prints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+import time
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+from rich.console import Console, Group
+
+from local.demo import people
+from local.demo.api import Api
+from local.demo.report import promises, report
+from local.demo.story import Story
+from local.demo.view import WIDTH, Frame, picture, view_on
+from local.demo.witness import Witness
+from local.demo_data import ACME
+from local.postgres import Server
+from local.processes import LocalError
+from local.simulator.client import Simulator
+from local.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+USER = "owner@acme.test"
+RETRY = {"max_attempts": 3, "delay_minutes": 0.1, "growth": 2}
+FEWEST, MOST = 50, 10_000
+PICTURE_AT = 0.6  # of the people dealt with: when the live picture for --svg is taken
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m local demo",
+        description="Calls a list of people, who are simulated, and reports whether every promise was kept.",
+    )
+    top.add_argument("--contacts", type=_contacts, default=1000, metavar="N", help="how many people (default 1000)")
+    top.add_argument("--seed", type=int, default=1, help="who they are and how they behave (default 1)")
+    top.add_argument("--calls-per-minute", type=int, default=600, metavar="N", help="the pace (default 600)")
+    top.add_argument("--max-concurrent", type=int, default=60, metavar="N", help="live calls at once (default 60)")
+    top.add_argument("--svg", type=Path, metavar="FILE", help="also write a picture of the run")
+    return top
+
+
+def main(argv: list[str]) -> int:
+    """Runs the demo and returns the exit status: 0 only if every promise was kept. Raises LocalError."""
+    options = parser().parse_args(argv)
+    console = _console()
+    began = time.monotonic()
+    console.print("Starting PostgreSQL, PostgREST, the gateway, the provider's simulator and the schedule …")
+    try:
+        with _stack(options.seed) as stack:
+            console.print(f"Ready after {time.monotonic() - began:.1f} s: {stack.url}", highlight=False)
+            status = _play(stack, options, console)
+    except (httpx.HTTPError, psycopg.Error) as error:
+        raise LocalError(f"The demo cannot go on: {error}") from error
+    console.print(f"{time.monotonic() - began:.0f} s from start to stop.", highlight=False)
+    return status
+
+
+def _play(stack: Stack, options: argparse.Namespace, console: Console) -> int:
+    album = Album()
+    with (
+        Api(stack.env, USER) as api,
+        Witness(stack.database_url) as witness,
+        Simulator(stack.simulator_url) as simulator,
+        view_on(console) as view,
+    ):
+
+        def show(frame: Frame) -> None:
+            album.keep(frame)
+            view.show(frame)
+
+        evidence = Story(api, witness, simulator, show).run(_batch(options))
+    kept = promises(evidence)
+    console.print(report(evidence, kept))
+    if options.svg:
+        options.svg.write_text(_svg(Group(*album.pictures(), report(evidence, kept))))
+    return 0 if all(promise.held for promise in kept) else 1
+
+
+class Album:
+    """Keeps one picture of the batch on its way."""
+
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+
+    def keep(self, frame: Frame) -> None:
+        if self._frame is None or frame.finished <= PICTURE_AT * frame.total:
+            self._frame = frame
+
+    def pictures(self) -> Iterator[Any]:
+        if self._frame:
+            yield picture(self._frame)
+
+
+def _batch(options: argparse.Namespace) -> dict[str, Any]:
+    """The body of calls-batch-create."""
+    return {
+        "name": f"{options.contacts:,} people to call",
+        "agent_mapping_id": ACME.agent_mapping_id,
+        "campaign_id": ACME.campaign_id,
+        "from_number": ACME.from_number,
+        "calls_per_minute": options.calls_per_minute,
+        "max_concurrent": options.max_concurrent,
+        "retry": RETRY,
+        "calling_hours": None,
+        "contacts": people.contacts(options.contacts, options.seed),
+    }
+
+
+@contextmanager
+def _stack(seed: int) -> Generator[Stack]:
+    """A stack on free ports in a folder that is gone afterwards; on the server of DATABASE_URL where that is set, but
+    in a database of its own.
+    """
+    given = os.environ.get("DATABASE_URL")
+    server, database = (Server(given), f"demo_{uuid4().hex}") if given else (None, None)
+    with tempfile.TemporaryDirectory(prefix="batchline-demo-") as folder:
+        try:
+            with Stack(
+                Path(folder),
+                schedule_every=2,
+                simulator_config=people.simulator_config(seed),
+                server=server,
+                database=database,
+            ) as stack:
+                yield stack
+        finally:
+            if server and database:
+                server.drop(database)
+
+
+def _console() -> Console:
+    """Standard output; as wide as the report where that is no terminal."""
+    console = Console()
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    return console
+
+
+def _svg(content: Any) -> str:
+    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(content)
+    svg = console.export_svg(title="make demo")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # a picture that fetches nothing
+
+
+def _contacts(text: str) -> int:
+    count = int(text)
+    if not FEWEST <= count <= MOST:
+        raise argparse.ArgumentTypeError(f"between {FEWEST} and {MOST:,} people can be called")
+    return count

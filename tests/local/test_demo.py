@@ -1,0 +1,94 @@
+"""The demo as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-m", "local", "demo", "--contacts", "50", "--seed", "14"]  # six of them miss one call
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Ours, with everything temporary in the test's folder."""
+    return {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+
+
+def traces(folder: Path) -> Iterator[str]:
+    """Files in the folder, and processes that were told of it."""
+    yield from (str(path) for path in folder.iterdir())
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (process / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended since it was listed
+        if os.fsencode(folder) in told:
+            yield f"process {process.name}: {told!r}"
+
+
+def test_a_small_batch_keeps_every_promise_and_leaves_nothing_behind(
+    tmp_path: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    svg = tmp_path_factory.mktemp("picture") / "demo.svg"
+
+    done = subprocess.run(
+        [*COMMAND, "--svg", str(svg)], env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "paused" in done.stdout
+    assert "44 people once, 6 people twice" in done.stdout
+    assert "All promises were kept." in done.stdout
+    assert "✗" not in done.stdout
+    assert "@font-face" not in svg.read_text()
+    assert "50&#160;people&#160;to&#160;call" in svg.read_text()
+    assert list(traces(tmp_path)) == []
+
+
+def test_ctrl_c_ends_it_and_its_stack(tmp_path: Path, environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        for row in process.stdout:
+            if "processing" in row:
+                break
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 130
+        assert process.stderr.read() == "Interrupted.\n"
+    assert list(traces(tmp_path)) == []
+
+
+def test_what_the_plan_does_not_allow_is_said_in_one_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--calls-per-minute", "601"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("calls-batch-create answered 400: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(traces(tmp_path)) == []
+
+
+@pytest.mark.parametrize("contacts", ["49", "10001", "many"])
+def test_a_list_too_short_to_pause_or_too_long_for_one_request_is_refused(contacts: str) -> None:
+    done = subprocess.run([*COMMAND, "--contacts", contacts], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert "--contacts" in done.stderr
