@@ -141,7 +141,7 @@ async def delete_call(world: World, request: Request) -> Response:
 async def go_away(_: World, request: Request) -> Response:
     """POST /simulator/outage: refuses connections for so many seconds."""
     outage = Outage.model_validate(parsed(await request.body()))
-    request.app.state.go_away(outage.seconds)
+    await request.app.state.go_away(outage.seconds)
     return Response(status_code=204)
 
 

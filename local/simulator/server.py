@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,11 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"]["transport"] = self.transport  # pyright: ignore[reportTypedDictNotRequiredAccess]
 
+    @property
+    def idle(self) -> bool:
+        """Whether no answer is under way."""
+        return self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+
 
 class Server(uvicorn.Server):
     """Serves `app` on a bound socket until SIGTERM or SIGINT, then exits with status 0."""
@@ -43,7 +49,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 backlog=_BACKLOG,
                 timeout_keep_alive=60,
-                timeout_graceful_shutdown=1,
+                timeout_graceful_shutdown=5,
             )
         )
         self._bound = bound
@@ -61,23 +67,32 @@ class Server(uvicorn.Server):
         """Cuts off what is under way, as a process that ends does."""
         for task in list(self.server_state.tasks):
             task.cancel()
+        for connection in self.server_state.connections:
+            connection.transport.abort()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Leaves; uvicorn would end the process by the same signal once more."""
         self.should_exit = True
 
-    def go_away(self, seconds: float) -> None:
-        """Closes the listening socket and idle connections; answers under way are still given. Back after `seconds`."""
-        if self._away is None or self._away.done():
-            self._away = asyncio.create_task(self._be_away(seconds))
-
-    async def _be_away(self, seconds: float) -> None:
+    async def go_away(self, seconds: float) -> None:
+        """Refuses connections from the moment this returns, for so long. Idle ones are closed by then, the others after
+        their answers."""
+        if self._away and not self._away.done():
+            return
+        with suppress(OSError):  # closing takes a while to reach the kernel; this does not, where it is possible
+            self._bound.shutdown(socket.SHUT_RDWR)
         for listening in self.servers:
             listening.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
         self._bound.close()
+        self._away = asyncio.create_task(self._come_back(seconds))
+        idle = {one for one in self.server_state.connections if isinstance(one, Protocol) and one.idle}
+        for connection in self.server_state.connections:
+            connection.transport.abort() if connection in idle else connection.shutdown()
+        while idle & self.server_state.connections:  # noqa: ASYNC110  # uvicorn tells nobody when one is gone
+            await asyncio.sleep(0)
+
+    async def _come_back(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._bound = bind(*self._address)
         # Not startup() again: the application would start anew, with nothing in its memory.

@@ -44,11 +44,9 @@ def test_a_call_can_be_accepted_and_answered_with_500(provider: Simulator, custo
 
 def test_an_answer_can_be_slow_after_the_call_is_accepted(provider: Simulator, customer: Customer) -> None:
     provider.add_fault("slow_201", delay_seconds=0.2)
-    begun = time.time()
 
     assert customer.call().status_code == 201
-    assert time.time() - begun >= 0.2
-    assert provider.stats()["first_accepted_at"] - begun < 0.15
+    assert time.time() - provider.stats()["first_accepted_at"] >= 0.2
 
 
 def test_a_call_can_be_accepted_late_though_nobody_waits_for_it(provider: Simulator) -> None:
@@ -159,7 +157,7 @@ def test_an_unknown_fault_is_refused(provider: Simulator) -> None:
 
 def test_connections_can_be_refused_for_a_while(provider: Simulator, customer: Customer) -> None:
     customer.call()
-    provider.refuse_connections(0.3)
+    provider.refuse_connections(0.5)
 
     with Customer(provider.base_url) as newcomer, pytest.raises(httpx.ConnectError):
         newcomer.call()

@@ -71,18 +71,16 @@ def settled(sending: Simulator) -> bool:
     return not stats["live"] and not stats["webhooks"]["pending"] and all(call["ended_at"] for call in calls)
 
 
-def test_a_call_reports_what_its_callbacks_ask_for_in_order(
-    sending: Simulator, caller: Customer, receiver: Served
-) -> None:
+def test_a_call_reports_what_its_callbacks_ask_for(sending: Simulator, caller: Customer, receiver: Served) -> None:
     call = caller.call(metadata={"batch_id": "b"}, callbacks=back_to(receiver, "joined", "ended", "billed")).json()
     assert eventually(lambda: sending.stats(batch_id="b")["webhooks"]["delivered"] == 3)
 
-    joined, ended, billed = (json.loads(asked.body) for asked in receiver.asked)
-    assert [joined["event"], ended["event"], billed["event"]] == ["call.joined", "call.ended", "call.billed"]
-    assert joined["call"]["joined"]
-    assert joined["call"]["ended"] is None
-    assert ended["call"]["billingStatus"] == "BILLING_STATUS_PENDING"
-    assert billed["call"] == caller.seen(call["callId"])
+    told = {body["event"]: body["call"] for body in (json.loads(asked.body) for asked in receiver.asked)}
+    assert told["call.joined"]["joined"]
+    assert told["call.joined"]["ended"] is None
+    assert told["call.ended"]["ended"]
+    assert told["call.ended"]["billingStatus"] == "BILLING_STATUS_PENDING"
+    assert told["call.billed"] == caller.seen(call["callId"])
     assert receiver.asked[0].path == "/hook"
 
 
@@ -110,7 +108,7 @@ def test_a_registered_webhook_hears_of_the_events_it_named(
     caller.send("POST", "/api/calls", {"joinTimeout": "0.01s"})
     assert eventually(lambda: sending.stats()["webhooks"]["delivered"] == 2)
 
-    assert events(receiver) == wanted
+    assert sorted(events(receiver)) == sorted(wanted)
     (secret,) = hook["secrets"]
     asked = receiver.asked[0]
     signed = asked.body + asked.headers["X-Ultravox-Webhook-Timestamp"].encode()
