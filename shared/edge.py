@@ -120,10 +120,9 @@ def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request
             request = _request(event, context)
             with _log_lines_name(request.id, context):
                 try:
-                    answer = _dispatch(request, method, work)
+                    return _response(request, method, _dispatch(request, method, work))
                 except Exception as error:
-                    answer = _answer_to(error, failure)
-                return _response(request, method, answer)
+                    return _response(request, method, _answer_to(error, failure))
 
         return main
 
