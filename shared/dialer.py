@@ -145,6 +145,15 @@ class Dialer:
             turn.add_done_callback(self._turns.discard)
 
     async def _dial(self, ultravox: Ultravox, order: DialOrder, account: secrets.Account, dial_by: float) -> DialResult:
+        try:
+            return await self._result(ultravox, order, account, dial_by)
+        except Exception:  # whatever it is, it must not take the results of the turn with it
+            logger.exception("A dial went wrong in a way nobody foresaw", extra={"call_id": order["call_id"]})
+            return DialResult(order["call_id"], "unknown", "The dialler failed")
+
+    async def _result(
+        self, ultravox: Ultravox, order: DialOrder, account: secrets.Account, dial_by: float
+    ) -> DialResult:
         if account.provider_key is None:
             return DialResult(
                 order["call_id"],

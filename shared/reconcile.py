@@ -59,15 +59,13 @@ async def _rpc(function: str, params: Mapping[str, object]) -> Any:
 
 async def _ask(ultravox: Ultravox, question: Question) -> list[dict[str, object]]:
     """What the provider says, one entry for each call that it has; nothing when it could not be asked."""
-    account = await asyncio.to_thread(secrets.account, question["agency_id"])
-    if account.provider_key is None:
-        return []
     try:
+        key = await _key(question["agency_id"])
         if question["ultravox_call_id"]:
-            call = await ultravox.call(question["ultravox_call_id"], account.provider_key)
+            call = await ultravox.call(question["ultravox_call_id"], key)
             calls = [call] if call else []
         else:
-            calls = await ultravox.calls_of(question["call_id"], account.provider_key)
+            calls = await ultravox.calls_of(question["call_id"], key)
     except LookupFailedError as error:
         logger.warning(
             "The provider could not be asked about a call", extra={"call_id": question["call_id"], "why": str(error)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import stamina
@@ -94,7 +94,7 @@ class Ultravox:
             return DialResult(call_id, "account_refused", "The agency's API key cannot be one: store a valid one")
         request = self._dialling.build_request(
             "POST",
-            f"/api/agents/{order['ultravox_agent_id']}/calls",
+            f"{_agent(order)}/calls",
             content=to_json(call_request(order, webhook_secret, self._settings)),
             headers={"X-API-Key": key, "Content-Type": "application/json"},
             extensions={"trace": sending.trace},
@@ -114,7 +114,7 @@ class Ultravox:
     async def _read_missing(self, order: DialOrder, key: str, response: httpx.Response) -> DialResult:
         """A 404 means that the agent is gone only when the provider says so of the agent itself."""
         try:
-            agent = await self._get(f"/api/agents/{order['ultravox_agent_id']}", key)
+            agent = await self._get(_agent(order), key)
         except LookupFailedError:
             return read_answer(order["call_id"], response)
         if agent is None:
@@ -136,7 +136,10 @@ class Ultravox:
 
     async def account(self, key: str) -> dict[str, Any]:
         """`GET /api/accounts/me`. Raises LookupFailedError."""
-        return await self._get("/api/accounts/me", key) or {}
+        account = await self._get("/api/accounts/me", key)
+        if account is None:
+            raise LookupFailedError("GET of the account: it is not there")
+        return account
 
     async def hang_up(self, ultravox_call_id: str, key: str) -> bool:
         """End a joined call; False when it had ended already or could not be reached."""
@@ -181,6 +184,10 @@ class Ultravox:
         except (httpx.HTTPError, ValueError) as error:
             raise LookupFailedError(f"GET {path}: {error}") from error
         raise AssertionError("unreachable: the retries end with a return or an error")
+
+
+def _agent(order: DialOrder) -> str:
+    return f"/api/agents/{quote(order['ultravox_agent_id'], safe='')}"
 
 
 def _an_object(body: object) -> dict[str, Any]:

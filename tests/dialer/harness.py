@@ -91,7 +91,7 @@ class World:
 
     @classmethod
     def make(cls, db: Connection, simulator: Simulator, **columns: Any) -> World:
-        limits: dict[str, Any] = {"max_calls_per_minute": 6000, "max_concurrent_calls": 5000}
+        limits: dict[str, Any] = {"max_calls_per_minute": 12_000, "max_concurrent_calls": 5000}
         agency = make_agency(db, **(limits | columns))
         world = cls(db, simulator, agency, f"key-{agency.id}", "")
         world.account = world.open_account()
@@ -145,7 +145,7 @@ class World:
             "campaign_id": self.agency.campaign_id,
             "from_number": self.agency.from_number,
             "calls_per_minute": 6000,
-            "max_concurrent": 5000,
+            "max_concurrent": 100,
             "retry": {"delay_minutes": 0.002, "growth": 1},
             "contacts": [{"phone_number": one} if isinstance(one, str) else one for one in listed],
         }

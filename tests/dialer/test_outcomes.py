@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -109,13 +109,8 @@ def test_an_outcome_that_the_batch_does_not_retry_is_final(world: World) -> None
     assert batch.stats()["accepted"] == 2
 
 
-@pytest.mark.parametrize(
-    "webhooks",
-    [{"duplicate_rate": 1.0}, {"delay_seconds": (0.0, 0.6)}, {"duplicate_rate": 0.5, "delay_seconds": (0.0, 0.4)}],
-    ids=["twice", "in any order", "both"],
-)
-def test_events_may_come_twice_and_in_any_order(world: World, webhooks: dict[str, Any]) -> None:
-    world.simulator.configure(webhooks=webhooks)
+def test_events_may_come_twice_and_in_any_order(world: World) -> None:
+    world.simulator.configure(webhooks={"duplicate_rate": 0.7, "delay_seconds": (0.0, 0.6)})
     batch = world.create(40)
 
     world.run()

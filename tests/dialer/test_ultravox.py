@@ -427,6 +427,18 @@ def test_only_a_call_itself_tells_what_became_of_it(change_settings: Settings, b
             asyncio.run(once())
 
 
+def test_an_account_that_is_not_there_tells_nothing_of_its_limits(change_settings: Settings) -> None:
+    async def once() -> None:
+        async with Ultravox() as ultravox:
+            await ultravox.account(KEY)
+
+    with serving(lambda _: (404, b"{}")) as provider:
+        change_settings(ULTRAVOX_BASE_URL=provider.url)
+
+        with pytest.raises(LookupFailedError):
+            asyncio.run(once())
+
+
 @pytest.mark.parametrize("body", [b"null", b"[]", b"<html>"])
 def test_an_agent_is_gone_only_by_a_404(change_settings: Settings, body: bytes) -> None:
     with serving(lambda asked: (404 if asked.method == "POST" else 200, body)) as provider:
