@@ -530,7 +530,7 @@ $$;
 -- Newest first; same-instant batches by id too, so that paging never repeats or skips.
 create function public.list_call_batches(p_status text, p_campaign_id uuid, p_limit int, p_offset int)
 returns jsonb
-language plpgsql stable set search_path = ''
+language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();
@@ -608,7 +608,7 @@ create function public.get_call_batch(
   p_batch_id uuid, p_contact_status text, p_contact_limit int, p_contact_offset int, p_contact_cursor bigint
 )
 returns jsonb
-language plpgsql stable set search_path = ''
+language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();
@@ -1289,10 +1289,11 @@ $$;
 
 -- What every processing batch of an agency, and the agency itself (batch_id null), may still begin and when the clock
 -- opens the next place. Limits are computed from rows, never from a counter that a dead worker would leave behind.
+-- Planned anew each time: a plan made while the tables were small would read all calls of the agency ever after.
 -- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
 returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
-language sql stable set search_path = '' set enable_seqscan = off
+language sql stable set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   with counting as materialized (
     select call.batch_id, call.is_live, coalesce(call.began_at, p_now) as began_at
@@ -1342,7 +1343,7 @@ create function batchline.claim_agency_calls(
   p_agency_id uuid, p_worker text, p_limit int, p_lease interval, p_now timestamptz
 )
 returns uuid[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_calls uuid[];
@@ -1422,7 +1423,7 @@ $$;
 create function batchline.next_opening(
   p_agency_id uuid, p_now timestamptz, out opens_at timestamptz, out waiting_for_slot boolean
 )
-language sql stable set search_path = '' set enable_seqscan = off
+language sql stable set search_path = ''
 as $$
   with room as materialized (
     select * from batchline.dial_room(p_agency_id, p_now)
@@ -1452,7 +1453,8 @@ create function batchline.claim_calls(
   p_worker text, p_limit int, p_lease_seconds double precision, p_agency_id uuid default null
 )
 returns jsonb
-language plpgsql volatile set search_path = ''
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_now timestamptz := batchline.clock();
@@ -1555,80 +1557,75 @@ as $$
   select coalesce(dial_after <= batchline.clock(), true) from public.agencies where id = p_agency_id;
 $$;
 
-create function batchline.begin_agency_dial(p_agency_id uuid, p_worker text, p_call_ids uuid[], p_lease interval)
-returns uuid[]
-language plpgsql volatile set search_path = ''
-as $$
-declare
-  v_now timestamptz;
-  v_batches uuid[];
-  v_call public.calls;
-begin
-  perform batchline.lock_agency(p_agency_id);
-  v_batches := array(
-    select distinct batch_id from public.calls where id = any (p_call_ids) and agency_id = p_agency_id
-  );
-  perform batchline.lock_batches(v_batches);
-  v_now := batchline.clock();
-
-  with begun as (
-    update public.calls as call
-    set status = 'dialing', began_at = v_now, claimed_until = v_now + p_lease
-    from public.call_batches as batch
-    where call.id = any (p_call_ids)
-      and call.agency_id = p_agency_id
-      and call.status = 'claimed'
-      and call.claimed_by = p_worker
-      and call.claimed_until > v_now
-      and batch.id = call.batch_id
-      and batch.status = 'processing'
-      and not exists (
-        select from public.do_not_call as listed
-        where listed.agency_id = call.agency_id and listed.phone_number = call.to_number
-      )
-    returning call.*
-  )
-  insert into public.call_events (agency_id, batch_id, contact_id, call_id, event, at)
-  select agency_id, batch_id, contact_id, id, 'begun', v_now from begun;
-
-  for v_call in
-    select * from public.calls
-    where id = any (p_call_ids) and agency_id = p_agency_id and status = 'claimed' and claimed_by = p_worker
-    order by id
-    for update
-  loop
-    perform batchline.release_call(v_call, v_now, 'Not begun: ' || batchline.why_not_begun(v_call, v_now));
-  end loop;
-  perform batchline.complete_batches(v_batches);
-  return array(
-    select id from public.calls
-    where id = any (p_call_ids) and agency_id = p_agency_id and status = 'dialing' and claimed_by = p_worker
-  );
-end;
-$$;
-
 -- claimed -> dialing. After its commit the provider may have been asked, so this is the last word of pause, cancel and
 -- the do-not-call list: it waits for their locks. What it refuses it releases. Repeated by the same worker (its answer
 -- was lost) it answers the same calls again.
 create function batchline.begin_dial(p_worker text, p_call_ids uuid[], p_lease_seconds double precision)
 returns jsonb
-language plpgsql volatile set search_path = ''
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_agency_id uuid;
+  v_agency record;
   v_begun uuid[] := '{}';
 begin
-  for v_agency_id in
-    select distinct agency_id from public.calls where id = any (p_call_ids) order by agency_id
+  for v_agency in
+    select agency_id as id, array_agg(id) as call_ids, array_agg(distinct batch_id) as batch_ids
+    from public.calls
+    where id = any (p_call_ids)
+    group by agency_id
+    order by agency_id
   loop
-    v_begun := v_begun || batchline.begin_agency_dial(
-      v_agency_id, p_worker, p_call_ids, make_interval(secs => p_lease_seconds)
+    perform batchline.lock_agency(v_agency.id);
+    perform batchline.lock_batches(v_agency.batch_ids);
+    v_begun := v_begun || batchline.begin_locked(
+      p_worker, v_agency.call_ids, batchline.clock(), make_interval(secs => p_lease_seconds)
     );
+    perform batchline.complete_batches(v_agency.batch_ids);
   end loop;
   return jsonb_build_object('begun', to_jsonb(v_begun));
 end;
 $$;
 
+-- Begins or releases calls whose agency and batches are locked. Calls are looked up by their ids alone, everything else
+-- is asked of what was found: a planner without statistics would read all calls of the agency instead.
+create function batchline.begin_locked(p_worker text, p_call_ids uuid[], p_now timestamptz, p_lease interval)
+returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_call public.calls;
+begin
+  with held as materialized (
+    select call.*, batchline.why_not_begun(call, p_now) as refusal
+    from public.calls as call
+    where id = any (p_call_ids) and status = 'claimed' and claimed_by = p_worker
+  ),
+  begun as (
+    update public.calls as call
+    set status = 'dialing', began_at = p_now, claimed_until = p_now + p_lease
+    from held
+    where call.id = held.id and held.refusal is null
+    returning call.*
+  )
+  insert into public.call_events (agency_id, batch_id, contact_id, call_id, event, at)
+  select agency_id, batch_id, contact_id, id, 'begun', p_now from begun;
+
+  for v_call in
+    select * from public.calls
+    where id = any (p_call_ids) and status = 'claimed' and claimed_by = p_worker
+    order by id
+    for update
+  loop
+    perform batchline.release_call(v_call, p_now, 'Not begun: ' || batchline.why_not_begun(v_call, p_now));
+  end loop;
+  return array(
+    select id from public.calls where id = any (p_call_ids) and status = 'dialing' and claimed_by = p_worker
+  );
+end;
+$$;
+
+-- Null where the call may begin.
 create function batchline.why_not_begun(p_call public.calls, p_now timestamptz)
 returns text
 language sql stable set search_path = ''
@@ -1636,10 +1633,26 @@ as $$
   select case
     when p_call.claimed_until <= p_now then 'the lease was over'
     when batch.status <> 'processing' then 'the batch is ' || batch.status
-    else 'the number is on the do-not-call list'
+    when (
+      select count(*) from public.do_not_call
+      where agency_id = p_call.agency_id and phone_number = p_call.to_number
+    ) > 0 then 'the number is on the do-not-call list'
   end
   from public.call_batches as batch
   where batch.id = p_call.batch_id;
+$$;
+
+-- A call was given up between the look that chose the locks and the locks. To wake it takes the agency's lock, which
+-- comes before the batch's, so everything starts again.
+create function batchline.refuse_given_up(p_call_ids uuid[])
+returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if exists (select from public.calls where id = any (p_call_ids) and status = 'not_placed') then
+    raise exception using errcode = '40001', message = 'A call was settled meanwhile; repeat';
+  end if;
+end;
 $$;
 
 -- What became of the dials: all results in one round trip, each row by itself, from dialing or unknown only.
@@ -1648,19 +1661,41 @@ $$;
 -- and so starts one lock higher, at the agency.
 create function batchline.settle_dials(p_results jsonb)
 returns jsonb
-language plpgsql volatile set search_path = ''
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_agency_id uuid;
+  v_agency record;
   v_settled int := 0;
 begin
-  for v_agency_id in
-    select distinct call.agency_id
-    from jsonb_to_recordset(p_results) as result (call_id uuid)
-    join public.calls as call on call.id = result.call_id
+  for v_agency in
+    select call.agency_id as id,
+           jsonb_agg(to_jsonb(told) order by told.call_id) as results,
+           array_agg(call.id) as call_ids,
+           array_agg(distinct call.batch_id) as batch_ids,
+           bool_or(told.result <> 'accepted' or call.status = 'not_placed') as needs_agency,
+           bool_or(told.result = 'account_refused') as pauses_all
+    from jsonb_to_recordset(p_results) as told (
+      call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+    )
+    join public.calls as call on call.id = told.call_id
+    group by call.agency_id
     order by call.agency_id
   loop
-    v_settled := v_settled + batchline.settle_agency_dials(v_agency_id, p_results);
+    if v_agency.needs_agency then
+      perform batchline.lock_agency(v_agency.id);
+    end if;
+    if v_agency.pauses_all then  -- all at once: a second helping of locks could meet somebody else's the other way round
+      v_agency.batch_ids := v_agency.batch_ids || array(
+        select id from public.call_batches where agency_id = v_agency.id and status = 'processing'
+      );
+    end if;
+    perform batchline.lock_batches(v_agency.batch_ids);
+    if not v_agency.needs_agency then
+      perform batchline.refuse_given_up(v_agency.call_ids);
+    end if;
+    v_settled := v_settled + batchline.settle_locked(v_agency.results);
+    perform batchline.complete_batches(v_agency.batch_ids);
   end loop;
   return jsonb_build_object('settled', v_settled);
 end;
@@ -1915,6 +1950,18 @@ begin
 end;
 $$;
 
+create function batchline.settle_locked(p_results jsonb)
+returns int
+language sql volatile set search_path = ''
+as $$
+  select count(*) filter (
+    where batchline.settle_dial(call_id, result, ultravox_call_id, reason, retry_after_seconds)
+  )
+  from jsonb_to_recordset(p_results) as told (
+    call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+  );
+$$;
+
 -- What a provider's Call object says, in our words. Tolerant: calls of early 2025 lack many of today's fields, and
 -- unknown values of an enum are kept in the payload.
 create function batchline.call_outcome(p_call jsonb)
@@ -1960,20 +2007,29 @@ $$;
 -- provider's id. Whatever a payload says, it reaches only rows of the agency whose secret or key brought it.
 create function batchline.match_call(p_agency_id uuid, p_call jsonb)
 returns uuid
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select coalesce(
-    (
-      select call.id from public.calls as call
-      where call.id::text = p_call #>> '{metadata,call_id}'
-        and call.agency_id = p_agency_id
-        and call.contact_id::text = p_call #>> '{metadata,contact_id}'
-    ),
-    (
-      select call.id from public.calls as call
-      where call.agency_id = p_agency_id and call.ultravox_call_id::text = p_call ->> 'callId'
-    )
+declare
+  v_call public.calls;
+begin
+  -- By the id alone, or a planner without statistics reads all calls of the agency.
+  select * into v_call from public.calls where id = batchline.uuid_or_null(p_call #>> '{metadata,call_id}');
+  if v_call.agency_id = p_agency_id and v_call.contact_id::text = p_call #>> '{metadata,contact_id}' then
+    return v_call.id;
+  end if;
+  return (
+    select id from public.calls
+    where agency_id = p_agency_id and ultravox_call_id = batchline.uuid_or_null(p_call ->> 'callId')
   );
+end;
+$$;
+
+-- What others send as an id; no id at all is no error.
+create function batchline.uuid_or_null(p_text text)
+returns uuid
+language sql immutable set search_path = ''
+as $$
+  select case when p_text ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then p_text::uuid end;
 $$;
 
 -- Fills what we did not know yet; nothing known is overwritten by less, so that order and repeats do not matter.
@@ -2009,7 +2065,7 @@ $$;
 -- after the answer to the POST. Answers applied, unchanged or imported.
 create function batchline.apply_call(p_agency_id uuid, p_call jsonb, p_source text)
 returns text
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off
 as $$
 declare
   v_call_id uuid := batchline.match_call(p_agency_id, p_call);
@@ -2025,11 +2081,10 @@ begin
     perform batchline.lock_agency(p_agency_id);
   end if;
   perform batchline.lock_batches(array[v_batch_id]);
-  select * into v_call from public.calls where id = v_call_id for update;
-  if v_call.status = 'not_placed' and v_status <> 'not_placed' then
-    -- It was given up between the look and the lock; the agency's lock comes before the batch's, so start again.
-    raise exception using errcode = '40001', message = 'call was settled meanwhile; repeat';
+  if v_status <> 'not_placed' then
+    perform batchline.refuse_given_up(array[v_call_id]);
   end if;
+  select * into v_call from public.calls where id = v_call_id for update;
   return case when batchline.advance_call(v_call, p_call, p_source) then 'applied' else 'unchanged' end;
 end;
 $$;
@@ -2188,7 +2243,7 @@ $$;
 -- A webhook event: stored once and applied, in one transaction.
 create function batchline.ingest_event(p_agency_id uuid, p_event text, p_call jsonb)
 returns text
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off
 as $$
 declare
   v_result text := batchline.apply_call(p_agency_id, p_call, 'webhook');
@@ -2338,7 +2393,7 @@ $$;
 -- failed: asked again later.
 create function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
 returns jsonb
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off
 as $$
 declare
   v_answer record;

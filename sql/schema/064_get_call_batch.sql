@@ -4,7 +4,7 @@ create function public.get_call_batch(
   p_batch_id uuid, p_contact_status text, p_contact_limit int, p_contact_offset int, p_contact_cursor bigint
 )
 returns jsonb
-language plpgsql stable set search_path = ''
+language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();

@@ -1,9 +1,10 @@
 -- What every processing batch of an agency, and the agency itself (batch_id null), may still begin and when the clock
 -- opens the next place. Limits are computed from rows, never from a counter that a dead worker would leave behind.
+-- Planned anew each time: a plan made while the tables were small would read all calls of the agency ever after.
 -- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
 returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
-language sql stable set search_path = '' set enable_seqscan = off
+language sql stable set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   with counting as materialized (
     select call.batch_id, call.is_live, coalesce(call.began_at, p_now) as began_at

@@ -4,7 +4,7 @@ create function batchline.claim_agency_calls(
   p_agency_id uuid, p_worker text, p_limit int, p_lease interval, p_now timestamptz
 )
 returns uuid[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_calls uuid[];

@@ -4,7 +4,7 @@
 create function batchline.next_opening(
   p_agency_id uuid, p_now timestamptz, out opens_at timestamptz, out waiting_for_slot boolean
 )
-language sql stable set search_path = '' set enable_seqscan = off
+language sql stable set search_path = ''
 as $$
   with room as materialized (
     select * from batchline.dial_room(p_agency_id, p_now)

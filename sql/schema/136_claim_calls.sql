@@ -4,7 +4,8 @@ create function batchline.claim_calls(
   p_worker text, p_limit int, p_lease_seconds double precision, p_agency_id uuid default null
 )
 returns jsonb
-language plpgsql volatile set search_path = ''
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_now timestamptz := batchline.clock();

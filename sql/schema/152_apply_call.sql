@@ -2,7 +2,7 @@
 -- after the answer to the POST. Answers applied, unchanged or imported.
 create function batchline.apply_call(p_agency_id uuid, p_call jsonb, p_source text)
 returns text
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off
 as $$
 declare
   v_call_id uuid := batchline.match_call(p_agency_id, p_call);
@@ -18,11 +18,10 @@ begin
     perform batchline.lock_agency(p_agency_id);
   end if;
   perform batchline.lock_batches(array[v_batch_id]);
-  select * into v_call from public.calls where id = v_call_id for update;
-  if v_call.status = 'not_placed' and v_status <> 'not_placed' then
-    -- It was given up between the look and the lock; the agency's lock comes before the batch's, so start again.
-    raise exception using errcode = '40001', message = 'call was settled meanwhile; repeat';
+  if v_status <> 'not_placed' then
+    perform batchline.refuse_given_up(array[v_call_id]);
   end if;
+  select * into v_call from public.calls where id = v_call_id for update;
   return case when batchline.advance_call(v_call, p_call, p_source) then 'applied' else 'unchanged' end;
 end;
 $$;
