@@ -1,0 +1,151 @@
+"""What the hot functions read does not grow with the past: counted in rows, on tables without statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.sql import payloads
+from tests.sql.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.factories import Connection
+
+    Act = Callable[[World], object]
+
+PAST = 20_000
+
+FINISHED = """
+insert into public.campaign_contacts (
+  agency_id, batch_id, position, phone_number, status, max_attempts, attempts, outcome, reason, reason_at, completed_at
+)
+select %(agency)s, %(batch)s, 1000 + n, '+1646' || lpad(n::text, 7, '0'), 'completed', 3, 1, 'answered', 'Answered',
+       batchline.clock(), batchline.clock()
+from generate_series(1, %(count)s) as n
+"""
+WAITING = """
+insert into public.campaign_contacts (
+  agency_id, batch_id, position, phone_number, status, max_attempts, next_attempt_at
+)
+select %(agency)s, %(batch)s, 100000 + n, '+1718' || lpad(n::text, 7, '0'), 'queued', 3, batchline.clock()
+from generate_series(1, %(count)s) as n
+"""
+ENDED = """
+insert into public.calls (
+  status, agency_id, batch_id, contact_id, agent_mapping_id, ultravox_call_id, to_number, from_number, attempt,
+  max_duration_seconds, claimed_at, began_at, ended_at, outcome
+)
+select 'ended', agency_id, batch_id, id, %(agent)s, gen_random_uuid(), phone_number, '+12125550199', 1, 600,
+       created_at, batchline.clock() - interval '1 h', batchline.clock(), 'answered'
+from public.campaign_contacts where agency_id = %(agency)s and status = 'completed'
+"""
+ROWS_READ = """
+select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_catalog.pg_stat_xact_user_tables
+where schemaname = 'public'
+"""
+
+
+@pytest.fixture(scope="module")
+def past(_session: Connection) -> Iterator[World]:
+    """A batch with a long past, six people who are being called in every way, and as many who wait."""
+    _session.rollback()
+    world = World(_session)
+    batch_id = world.processing(10)
+    arguments = {"agency": world.agency.id, "batch": batch_id, "agent": world.agency.agent_mapping_id, "count": PAST}
+    _session.execute(FINISHED, arguments)
+    _session.execute(WAITING, arguments)
+    _session.execute(ENDED, arguments)
+    calls = world.dial(6)
+    world.accept(calls[:3])
+    world.settle(calls[3], "unknown", reason="lost")
+    yield world
+    _session.rollback()
+
+
+def rows_read(world: World) -> int:
+    row = world.connection.execute(ROWS_READ).fetchone()
+    return int(cast("tuple[Any]", row)[0])
+
+
+def live(world: World, status: str) -> UUID:
+    rows = [row for row in world.snapshot()["calls"] if row["status"] == status]
+    return UUID(rows[0]["id"])
+
+
+def word(name: str) -> Callable[[World], Callable[[], object]]:
+    def prepare(world: World) -> Callable[[], object]:
+        row = world.call(live(world, "ringing"))
+        told = payloads.answered(row, UUID(row["ultravox_call_id"]))[name]
+        return lambda: world.verb("ingest_event", p_agency_id=world.agency.id, p_event=f"call.{name}", p_call=told)
+
+    return prepare
+
+
+def settle(result: str) -> Callable[[World], Callable[[], object]]:
+    def prepare(world: World) -> Callable[[], object]:
+        call_id = live(world, "dialing")
+        return lambda: world.settle(call_id, result, ultravox_call_id=uuid4(), reason="why")
+
+    return prepare
+
+
+def stranger(world: World) -> Callable[[], object]:
+    return lambda: world.tell({"callId": str(uuid4()), "created": world.time(), "metadata": {"call_id": str(uuid4())}})
+
+
+def begin(world: World) -> Callable[[], object]:
+    claimed = world.claim(2)
+    return lambda: world.begin(claimed)
+
+
+def page(status: str | None) -> Callable[[World], Callable[[], object]]:
+    def prepare(world: World) -> Callable[[], object]:
+        batch_id = world.snapshot()["call_batches"][0]["id"]
+        deep = {"p_contact_limit": 20, "p_contact_offset": 0, "p_contact_cursor": 0 if status else PAST // 2}
+        return lambda: world.ask(
+            world.agency.member, "get_call_batch", p_batch_id=batch_id, p_contact_status=status, **deep
+        )
+
+    return prepare
+
+
+def answer(world: World) -> Callable[[], object]:
+    call_id = live(world, "unknown")
+    return lambda: world.answer(call_id, "none")
+
+
+PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
+    "claim_calls": lambda world: lambda: world.claim(4),
+    "begin_dial": begin,
+    "settle_dials accepted": settle("accepted"),
+    "settle_dials unreachable": settle("unreachable"),
+    "settle_dials unknown": settle("unknown"),
+    "ingest_event joined": word("joined"),
+    "ingest_event ended": word("ended"),
+    "apply_call of a stranger": stranger,
+    "sweep_calls": lambda world: world.sweep,
+    "claim_questions": lambda world: world.questions,
+    "record_answers": answer,
+    "list_call_batches": lambda world: (
+        lambda: world.ask(
+            world.agency.member, "list_call_batches", p_status=None, p_campaign_id=None, p_limit=25, p_offset=0
+        )
+    ),
+    "get_call_batch from deep inside": page(None),
+    "get_call_batch of one status": page("in_progress"),
+}
+
+
+@pytest.mark.parametrize("name", PREPARE)
+def test_the_past_is_not_read_by(past: World, name: str) -> None:
+    with past.connection.transaction(force_rollback=True):
+        act = PREPARE[name](past)
+        before = rows_read(past)
+        act()
+        read = rows_read(past) - before
+
+    assert 0 < read < 200
