@@ -1,0 +1,1 @@
+"""Measurements, each side by side with the simple way; `python -m benchmarks` runs them and writes a report."""

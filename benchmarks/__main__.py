@@ -1,0 +1,39 @@
+"""`python -m benchmarks [utilisation] [dial_rate] [--quick]`: measures, prints a report and keeps it in results/.
+
+Exit status 0 only if every target was met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import dial_rate, report, utilisation
+
+NAMES = ("utilisation", "dial_rate")
+
+
+def main() -> int:
+    options = _options()
+    sections, met = [f"# Benchmarks\n\n{report.machine()}"], True
+    for name in options.names or NAMES:
+        if name == "utilisation":
+            text, is_met = utilisation.run(1 if options.quick else 3)
+        else:
+            text, is_met = dial_rate.run(2 if options.quick else 7)
+        print(f"{text}\n", flush=True)
+        sections.append(text)
+        met = met and is_met
+    print(f"The report is in {report.write(sections)}.")
+    return 0 if met else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, beside the simple way.")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=" or ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="one minute and two pairs instead of three and seven")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
