@@ -17,6 +17,7 @@ begin
     join public.calls as call on call.id = answer.call_id
     order by call.agency_id, call.batch_id, call.id
   loop
+    perform batchline.lock_agency(v_answer.agency_id);  -- before any batch: a call found may be one that was given up
     if v_answer.answer = 'found' then
       perform batchline.apply_call(v_answer.agency_id, v_answer.call, 'lookup');
       v_found := v_found + 1;
