@@ -2367,7 +2367,7 @@ begin
       and (p_agency_id is null or agency.id = p_agency_id)
       and coalesce(agency.account_checked_at + interval '10 minutes' <= v_now, true)
     limit p_limit
-    for update skip locked
+    for no key update skip locked  -- "for update" would meet the foreign keys of every call and event
   ),
   checked as (
     update public.agencies as agency set account_checked_at = v_now from due where agency.id = due.id
@@ -2406,6 +2406,7 @@ begin
     join public.calls as call on call.id = answer.call_id
     order by call.agency_id, call.batch_id, call.id
   loop
+    perform batchline.lock_agency(v_answer.agency_id);  -- before any batch: a call found may be one that was given up
     if v_answer.answer = 'found' then
       perform batchline.apply_call(v_answer.agency_id, v_answer.call, 'lookup');
       v_found := v_found + 1;

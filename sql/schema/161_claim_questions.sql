@@ -52,7 +52,7 @@ begin
       and (p_agency_id is null or agency.id = p_agency_id)
       and coalesce(agency.account_checked_at + interval '10 minutes' <= v_now, true)
     limit p_limit
-    for update skip locked
+    for no key update skip locked  -- "for update" would meet the foreign keys of every call and event
   ),
   checked as (
     update public.agencies as agency set account_checked_at = v_now from due where agency.id = due.id
