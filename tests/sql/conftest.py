@@ -6,7 +6,9 @@ BATCHLINE_POSTGRES or DATABASE_URL in the environment leave only the server that
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
@@ -16,6 +18,7 @@ from local.migrate import migrate
 from local.postgres import Postgres, Server, binaries
 from local.processes import LocalError
 from tests.factories import forbid_number
+from tests.sql.races import Race
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -130,3 +133,22 @@ def connect(shared_database: str) -> Iterator[Callable[[], Connection]]:
 def forbid(world: World) -> Callable[[str], None]:
     """Puts a number on the agency's do-not-call list, past the product."""
     return lambda number: forbid_number(world.connection, world.agency.id, number)
+
+
+@pytest.fixture
+def ours(connect: Callable[[], Connection]) -> World:
+    """An agency whose rows are committed."""
+    return World(connect())
+
+
+@pytest.fixture
+def theirs(connect: Callable[[], Connection], ours: World) -> World:
+    """The same agency in a session of its own."""
+    return World(connect(), ours.agency)
+
+
+@pytest.fixture
+def race(connect: Callable[[], Connection]) -> Iterator[Callable[[World, Callable[[], object]], Race[Any]]]:
+    """Starts something in the session of a world, in a thread."""
+    with ThreadPoolExecutor() as pool:
+        yield partial(Race[Any], pool, connect())
