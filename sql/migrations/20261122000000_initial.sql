@@ -1772,59 +1772,6 @@ begin
 end;
 $$;
 
-create function batchline.settle_agency_dials(p_agency_id uuid, p_results jsonb)
-returns int
-language plpgsql volatile set search_path = ''
-as $$
-declare
-  v_batches uuid[];
-  v_accepted uuid[];
-  v_ultravox_call_ids uuid[];
-  v_result record;
-  v_settled int;
-begin
-  if exists (
-    select from jsonb_to_recordset(p_results) as result (call_id uuid, result text)
-    join public.calls as call on call.id = result.call_id
-    where call.agency_id = p_agency_id and (result.result <> 'accepted' or call.status = 'not_placed')
-  ) then
-    perform batchline.lock_agency(p_agency_id);
-  end if;
-  v_batches := array(
-    select distinct call.batch_id
-    from jsonb_to_recordset(p_results) as result (call_id uuid)
-    join public.calls as call on call.id = result.call_id
-    where call.agency_id = p_agency_id
-  );
-  perform batchline.lock_batches(v_batches);
-
-  -- What nearly all are, in one statement: accepted, and nothing else known of them yet.
-  select coalesce(array_agg(call.id), '{}'), coalesce(array_agg(result.ultravox_call_id), '{}')
-  into v_accepted, v_ultravox_call_ids
-  from jsonb_to_recordset(p_results) as result (call_id uuid, result text, ultravox_call_id uuid)
-  join public.calls as call on call.id = result.call_id
-  where call.agency_id = p_agency_id and result.result = 'accepted'
-    and call.status in ('dialing', 'unknown') and call.ultravox_call_id is null;
-  v_settled := batchline.accept_calls(v_accepted, v_ultravox_call_ids, 'accepted');
-
-  for v_result in
-    select result.*
-    from jsonb_to_recordset(p_results) as result (
-      call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
-    )
-    join public.calls as call on call.id = result.call_id
-    where call.agency_id = p_agency_id and result.call_id <> all (v_accepted)
-    order by result.call_id
-  loop
-    v_settled := v_settled + batchline.settle_dial(
-      v_result.call_id, v_result.result, v_result.ultravox_call_id, v_result.reason, v_result.retry_after_seconds
-    )::int;
-  end loop;
-  perform batchline.complete_batches(v_batches);
-  return v_settled;
-end;
-$$;
-
 -- One result. True where it changed anything.
 create function batchline.settle_dial(
   p_call_id uuid, p_result text, p_ultravox_call_id uuid, p_reason text, p_retry_after_seconds double precision
@@ -1950,16 +1897,32 @@ begin
 end;
 $$;
 
+-- Results of one agency's calls, whose batches are locked. Nearly all are acceptances of calls of which nothing else is
+-- known yet: those in one statement, the others one by one.
 create function batchline.settle_locked(p_results jsonb)
 returns int
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
-  select count(*) filter (
-    where batchline.settle_dial(call_id, result, ultravox_call_id, reason, retry_after_seconds)
-  )
-  from jsonb_to_recordset(p_results) as told (
-    call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+declare
+  v_plain uuid[];
+  v_ultravox_call_ids uuid[];
+begin
+  select coalesce(array_agg(call.id), '{}'), coalesce(array_agg(told.ultravox_call_id), '{}')
+  into v_plain, v_ultravox_call_ids
+  from jsonb_to_recordset(p_results) as told (call_id uuid, result text, ultravox_call_id uuid)
+  join public.calls as call on call.id = told.call_id
+  where told.result = 'accepted' and call.status in ('dialing', 'unknown') and call.ultravox_call_id is null;
+
+  return batchline.accept_calls(v_plain, v_ultravox_call_ids, 'accepted') + (
+    select count(*) filter (
+      where batchline.settle_dial(call_id, result, ultravox_call_id, reason, retry_after_seconds)
+    )
+    from jsonb_to_recordset(p_results) as told (
+      call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+    )
+    where told.call_id <> all (v_plain)
   );
+end;
 $$;
 
 -- What a provider's Call object says, in our words. Tolerant: calls of early 2025 lack many of today's fields, and

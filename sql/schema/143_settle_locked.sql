@@ -1,11 +1,27 @@
+-- Results of one agency's calls, whose batches are locked. Nearly all are acceptances of calls of which nothing else is
+-- known yet: those in one statement, the others one by one.
 create function batchline.settle_locked(p_results jsonb)
 returns int
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
-  select count(*) filter (
-    where batchline.settle_dial(call_id, result, ultravox_call_id, reason, retry_after_seconds)
-  )
-  from jsonb_to_recordset(p_results) as told (
-    call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+declare
+  v_plain uuid[];
+  v_ultravox_call_ids uuid[];
+begin
+  select coalesce(array_agg(call.id), '{}'), coalesce(array_agg(told.ultravox_call_id), '{}')
+  into v_plain, v_ultravox_call_ids
+  from jsonb_to_recordset(p_results) as told (call_id uuid, result text, ultravox_call_id uuid)
+  join public.calls as call on call.id = told.call_id
+  where told.result = 'accepted' and call.status in ('dialing', 'unknown') and call.ultravox_call_id is null;
+
+  return batchline.accept_calls(v_plain, v_ultravox_call_ids, 'accepted') + (
+    select count(*) filter (
+      where batchline.settle_dial(call_id, result, ultravox_call_id, reason, retry_after_seconds)
+    )
+    from jsonb_to_recordset(p_results) as told (
+      call_id uuid, result text, ultravox_call_id uuid, reason text, retry_after_seconds double precision
+    )
+    where told.call_id <> all (v_plain)
   );
+end;
 $$;
