@@ -8,7 +8,7 @@ import pytest
 
 from shared import database, dialer
 from shared.settings import settings
-from tests.dialer.harness import World, configure, doing
+from tests.dialer.harness import World, configure, doing, parameter_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +33,15 @@ SHORT = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ssm(stack: Stack) -> Iterator[None]:  # noqa: ARG001 - its settings come first
+    yield
+    parameter_store().close()
+    parameter_store.cache_clear()
+
+
 @pytest.fixture(autouse=True)
-def _fresh(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - its settings come first
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test starts as a container does, and looks around more often than a minute's run would."""
     monkeypatch.setattr(dialer, "LONGEST_WAIT_SECONDS", 0.2)
     monkeypatch.setattr(dialer, "RECONCILE_SECONDS", 0.2)

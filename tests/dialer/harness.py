@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3  # pyright: ignore[reportMissingTypeStubs]
@@ -54,9 +55,10 @@ print(json.dumps(dialer.process(lambda: int(sys.argv[1]), sys.argv[2])), flush=T
 """
 
 
-def parameter_store() -> closing[Any]:
-    """SSM of the stack, closed at the end of the block."""
-    return closing(cast("Any", boto3).client("ssm"))
+@cache
+def parameter_store() -> Any:
+    """The stack's SSM; whoever asks first has it closed at the end of the tests."""
+    return cast("Any", boto3).client("ssm")
 
 
 def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -90,9 +92,8 @@ class World:
     account: str
 
     @classmethod
-    def make(cls, db: Connection, simulator: Simulator, **columns: Any) -> World:
-        limits: dict[str, Any] = {"max_calls_per_minute": 12_000, "max_concurrent_calls": 5000}
-        agency = make_agency(db, **(limits | columns))
+    def make(cls, db: Connection, simulator: Simulator) -> World:
+        agency = make_agency(db, max_calls_per_minute=12_000, max_concurrent_calls=5000)
         world = cls(db, simulator, agency, f"key-{agency.id}", "")
         world.account = world.open_account()
         world.store("ultravox-api-key", world.key)
@@ -124,13 +125,12 @@ class World:
 
     def store(self, name: str, value: str) -> None:
         """Puts a secret of the agency into the parameter store."""
-        with parameter_store() as ssm:
-            ssm.put_parameter(Name=self._parameter(name), Value=value, Type="SecureString", Overwrite=True)
+        path = self._parameter(name)
+        parameter_store().put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)
 
     def forget(self, name: str) -> None:
         """Takes a secret of the agency out of the parameter store."""
-        with parameter_store() as ssm:
-            ssm.delete_parameter(Name=self._parameter(name))
+        parameter_store().delete_parameter(Name=self._parameter(name))
 
     def _parameter(self, name: str) -> str:
         return f"/batchline/{settings().stage}/agencies/{self.agency.id}/{name}"

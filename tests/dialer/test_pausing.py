@@ -43,43 +43,43 @@ def may_be_at_the_provider(decision: datetime, batch: Batch) -> int:
 def batch(world: World) -> Batch:
     """Some seconds of dialling: 25 calls a second, each of which takes half a second."""
     world.simulator.configure(people=doing("answered", talk_seconds=(0.3, 0.6)))
-    return world.create(120, calls_per_minute=1500)
+    return world.create(80, calls_per_minute=1500)
 
 
 def test_after_a_pause_the_provider_accepts_only_what_was_being_dialled(world: World, batch: Batch) -> None:
     with running(world) as figures:
-        until(lambda: batch.stats()["accepted"] >= 30)
+        until(lambda: batch.stats()["accepted"] >= 20)
         answer = batch.pause()
         figures()  # it stays for the live calls, and leaves when they have ended
 
     paused_at = datetime.fromisoformat(answer["paused_at"])
     accepted = {call["call_id"] for call in world.dialled()}
-    assert 30 <= len(accepted) < 120
+    assert 20 <= len(accepted) < 80
     assert accepted <= begun_at_the_time_of(paused_at, batch)
     assert answer["in_progress"] == may_be_at_the_provider(paused_at, batch)
     assert batch.status == "paused"
-    assert batch.counters() == {"completed": len(accepted), "queued": 120 - len(accepted)}
+    assert batch.counters() == {"completed": len(accepted), "queued": 80 - len(accepted)}
     assert_sound(world.db)
 
     batch.resume()
     world.run()
     stats = batch.stats()
-    assert (stats["accepted"], stats["double_dials"], stats["most_calls_per_contact"]) == (120, 0, 1)
-    assert (batch.status, batch.counters()) == ("completed", {"completed": 120})
+    assert (stats["accepted"], stats["double_dials"], stats["most_calls_per_contact"]) == (80, 0, 1)
+    assert (batch.status, batch.counters()) == ("completed", {"completed": 80})
 
 
 def test_after_a_cancel_the_provider_accepts_only_what_was_being_dialled(world: World, batch: Batch) -> None:
     with running(world) as figures:
-        until(lambda: batch.stats()["accepted"] >= 30)
+        until(lambda: batch.stats()["accepted"] >= 20)
         answer = batch.cancel()
         figures()
 
     row = batch.row()
     accepted = {call["call_id"] for call in world.dialled()}
     assert accepted <= begun_at_the_time_of(row["completed_at"], batch)
-    assert answer["contacts_skipped"] == 120 - len(accepted)
+    assert answer["contacts_skipped"] == 80 - len(accepted)
     assert (row["status"], row["error_message"]) == ("cancelled", "Cancelled by user")
-    assert batch.counters() == {"completed": len(accepted), "skipped": 120 - len(accepted)}
+    assert batch.counters() == {"completed": len(accepted), "skipped": 80 - len(accepted)}
     assert row["completed_at"] < max(call["ended_at"] for call in batch.calls() if call["ended_at"])
     assert_sound(world.db)
 

@@ -6,16 +6,14 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from local.simulator.oracle import most_in_any
-from tests.dialer.harness import Batch, World, doing, until
+from tests.dialer.harness import Batch, doing, until
 from tests.factories import fictional_numbers
 from tests.sql.checks import assert_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from local.simulator.client import Simulator
-    from tests.dialer.harness import Row
-    from tests.factories import Connection
+    from tests.dialer.harness import Row, World
 
 
 def most_begun(calls: Iterable[Row], seconds: float) -> int:
@@ -47,9 +45,10 @@ def test_two_thousand_people_are_called_once_each(world: World) -> None:
     assert_sound(world.db)
 
 
-def test_two_batches_share_numbers_and_the_agencys_limits(db: Connection, provider: Simulator) -> None:
-    world = World.make(db, provider, max_calls_per_minute=1500, max_concurrent_calls=18)
-    provider.configure(people=doing("answered", ring_seconds=(0.05, 0.2), talk_seconds=(0.1, 0.4)))
+def test_two_batches_share_numbers_and_the_agencys_limits(world: World) -> None:
+    limits = "update public.agencies set max_calls_per_minute = 1500, max_concurrent_calls = 18 where id = %s"
+    world.db.execute(limits, [world.agency.id])
+    world.simulator.configure(people=doing("answered", ring_seconds=(0.05, 0.2), talk_seconds=(0.1, 0.4)))
     numbers = fictional_numbers(150)
     pace = {"calls_per_minute": 1000, "max_concurrent": 12}
     slow = world.create(fictional_numbers(10, start=200), calls_per_minute=4)
@@ -72,5 +71,4 @@ def test_two_batches_share_numbers_and_the_agencys_limits(db: Connection, provid
     assert (stats["accepted"], stats["double_dials"], stats["most_calls_per_number"]) == (204, 0, 2)
     assert stats["most_concurrent"] <= 18
     assert most_begun(world.calls(), 1) <= 25
-    assert_sound(db)
-    world.clean()
+    assert_sound(world.db)
