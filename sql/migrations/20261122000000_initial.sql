@@ -1987,6 +1987,14 @@ begin
 end;
 $$;
 
+-- What is kept of a provider's Call: all but the secrets that it echoes.
+create function batchline.payload(p_call jsonb)
+returns jsonb
+language sql immutable set search_path = ''
+as $$
+  select p_call - '{callbacks,sharedSecrets}'::text[];
+$$;
+
 -- What others send as an id; no id at all is no error.
 create function batchline.uuid_or_null(p_text text)
 returns uuid
@@ -2016,10 +2024,10 @@ begin
       ),
       short_summary = coalesce(call.short_summary, p_call ->> 'shortSummary'),
       summary = coalesce(call.summary, p_call ->> 'summary'),
-      raw = p_call
+      raw = batchline.payload(p_call)
   where call.id = p_call_id
     and (call.raw is null or batchline.call_rank(p_call) >= batchline.call_rank(call.raw))
-    and call.raw is distinct from p_call;
+    and call.raw is distinct from batchline.payload(p_call);
   return found;
 end;
 $$;
@@ -2214,7 +2222,8 @@ begin
   insert into public.call_events (
     agency_id, batch_id, contact_id, call_id, event, ultravox_call_id, payload
   )
-  select p_agency_id, call.batch_id, call.contact_id, call.id, p_event, (p_call ->> 'callId')::uuid, p_call
+  select p_agency_id, call.batch_id, call.contact_id, call.id, p_event, (p_call ->> 'callId')::uuid,
+         batchline.payload(p_call)
   from (select batchline.match_call(p_agency_id, p_call) as id) as matched
   left join public.calls as call using (id)
   on conflict (agency_id, ultravox_call_id, event) where payload is not null do nothing;

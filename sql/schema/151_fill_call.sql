@@ -19,10 +19,10 @@ begin
       ),
       short_summary = coalesce(call.short_summary, p_call ->> 'shortSummary'),
       summary = coalesce(call.summary, p_call ->> 'summary'),
-      raw = p_call
+      raw = batchline.payload(p_call)
   where call.id = p_call_id
     and (call.raw is null or batchline.call_rank(p_call) >= batchline.call_rank(call.raw))
-    and call.raw is distinct from p_call;
+    and call.raw is distinct from batchline.payload(p_call);
   return found;
 end;
 $$;

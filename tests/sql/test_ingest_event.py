@@ -69,3 +69,15 @@ def test_only_an_agency_that_exists_is_known(world: World, *, known: bool) -> No
     agency_id = world.agency.id if known else uuid4()
 
     assert world.verb("webhook_agency_known", p_agency_id=agency_id) is known
+
+
+def test_secrets_that_the_provider_echoes_are_not_stored(world: World) -> None:
+    call_id = world.call_in("ringing")
+    row = world.call(call_id)
+    told = payloads.answered(row, UUID(row["ultravox_call_id"]))["ended"]
+    echoed: Json = {"callbacks": {"ended": {"url": "http://127.0.0.1/", "secrets": ["s3cret"]}}, "sharedSecrets": ["s"]}
+
+    ingest(world, "call.ended", told | echoed)
+
+    assert world.call(call_id)["raw"] == told
+    assert world.events(event="call.ended")[0]["payload"] == told
