@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from typing import LiteralString
+
     from tests.factories import Connection
 
 WRONG_COUNTERS = """
@@ -46,3 +48,8 @@ def assert_sound(connection: Connection) -> None:
     """The counters equal a GROUP BY, contacts and live calls agree, and nothing finished is left open."""
     for question in (WRONG_COUNTERS, UNPAIRED, FINISHED_BUT_OPEN):
         assert connection.execute(question).fetchall() == []
+
+
+def query(connection: Connection, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+    """The rows of a statement that a test puts together from its own words."""
+    return connection.execute(cast("LiteralString", statement), arguments).fetchall()
