@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_SECONDS = 1.0  # for what no claim foretells: a batch just created, resumed or requeued
 SLOT_WAIT_SECONDS = 0.25  # slots are freed by webhooks, in other processes
-SETTLE_SECONDS = 0.5  # the dials of a turn that are answered by then are settled, the others later
+SETTLE_SECONDS = 1.0  # the dials of a turn that are answered by then are settled at once, the others later
 RECONCILE_SECONDS = 5.0
 
 
