@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TARGET = 0.6
 MOST_ROUND_TRIPS = 3.2  # for 100 calls
-SECONDS = 4
+SECONDS = 5
 CONTACTS = 8_000  # more than can be dialled in that time
 BOUNDLESS = Limits(calls_per_minute=10_000_000, max_concurrent=1_000_000)
 VERBS = [  # what a worker calls: its turns, then its reconciliation
