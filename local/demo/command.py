@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import tempfile
 import time
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> int:
             console.print(f"Ready after {time.monotonic() - began:.1f} s: {stack.url}", highlight=False)
             status = _play(stack, options, console)
     except (httpx.HTTPError, psycopg.Error) as error:
-        raise LocalError(f"The demo cannot go on: {error}") from error
+        raise LocalError(f"The demo cannot go on: {str(error).partition(chr(10))[0]}") from error
     console.print(f"{time.monotonic() - began:.0f} s from start to stop.", highlight=False)
     return status
 
@@ -125,19 +126,20 @@ def _stack(seed: int) -> Generator[Stack]:
     """
     given = os.environ.get("DATABASE_URL")
     server, database = (Server(given), f"demo_{uuid4().hex}") if given else (None, None)
-    with tempfile.TemporaryDirectory(prefix="batchline-demo-") as folder:
-        try:
-            with Stack(
-                Path(folder),
-                schedule_every=2,
-                simulator_config=people.simulator_config(seed),
-                server=server,
-                database=database,
-            ) as stack:
-                yield stack
-        finally:
-            if server and database:
-                server.drop(database)
+    folder = Path(tempfile.mkdtemp(prefix="batchline-demo-"))
+    config = people.simulator_config(seed)
+    is_named = False
+    try:
+        with Stack(folder, schedule_every=2, simulator_config=config, server=server, database=database) as stack:
+            yield stack
+    except LocalError as error:
+        is_named = str(folder) in str(error)  # the log that it tells people to read must still be there
+        raise
+    finally:
+        if not is_named:
+            shutil.rmtree(folder)
+        if server and database:
+            server.drop(database)
 
 
 def _console() -> Console:

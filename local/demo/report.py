@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich.box import ROUNDED
@@ -59,13 +60,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Promise:
-    """`limit` and `seen` as the table shows them, `witness` is who saw it."""
+    """`limit` and `seen` as the table shows them, `witness` is who saw it, `hint` what may be behind a broken one."""
 
     text: str
     limit: str
     seen: str
     witness: str
     held: bool
+    hint: str = ""
 
 
 def promises(evidence: Evidence) -> list[Promise]:
@@ -100,12 +102,15 @@ def _pace(evidence: Evidence) -> Iterable[Promise]:
     pace = evidence.batch["calls_per_minute"]
     begun = [(call.began_at - EPOCH) // timedelta(microseconds=1) for call in evidence.calls if call.began_at]
     arrived = [call["accepted_monotonic"] for call in evidence.accepted]
+    slowest = max(delays(evidence), default=0.0)
+    late = f" A call took {slowest * 1000:.0f} ms to get there: was the machine busy?"
     for name, seconds, limit in (("60 s", 60, pace), ("1 s", 1, ceil(pace / 60))):
         exact = most_in_any(begun, seconds * 1_000_000)
         yield _at_most(f"Calls begun in any {name}", limit, exact, "database")
         # what began that far apart arrives no closer than this
         seen = most_in_any(arrived, seconds - JITTER_SECONDS)
-        yield _at_most(f"Calls arrived in any {name} (± {JITTER_SECONDS * 1000:.0f} ms)", limit, seen, "provider")
+        arrivals = _at_most(f"Calls arrived in any {name} (± {JITTER_SECONDS * 1000:.0f} ms)", limit, seen, "provider")
+        yield replace(arrivals, hint=late if slowest > JITTER_SECONDS else "")
 
 
 def _counted(evidence: Evidence) -> Promise:
@@ -145,14 +150,15 @@ def _recorded(evidence: Evidence) -> Promise:
 
 def report(evidence: Evidence, kept: Sequence[Promise]) -> RenderableType:
     """Figures, a table of the promises, and a sentence for each that was broken."""
-    broken = [Text(_sentence(promise), "bold red") for promise in kept if not promise.held]
-    broken += [Text(sentence, "red") for sentence in evidence.wrong_polls[:3]]
-    verdict = Text("All promises were kept.", "bold green") if not broken else Text("")
-    return Group("", _figures(evidence), "", _table(kept), *broken, verdict)
+    verdict = [Text(_sentence(promise), "bold red") for promise in kept if not promise.held]
+    verdict += [Text(sentence, "red") for sentence in evidence.wrong_polls[:3]]
+    return Group(
+        "", _figures(evidence), "", _table(kept), *(verdict or [Text("All promises were kept.", "bold green")])
+    )
 
 
 def _sentence(promise: Promise) -> str:
-    return f"Not kept: {promise.text}: promised {promise.limit}, seen {promise.seen} ({promise.witness})."
+    return f"Not kept: {promise.text}: promised {promise.limit}, seen {promise.seen} ({promise.witness}).{promise.hint}"
 
 
 def _table(kept: Sequence[Promise]) -> Table:
@@ -178,6 +184,7 @@ def _figures(evidence: Evidence) -> RenderableType:
     grid.add_row("people", ", ".join(outcomes))
     grid.add_row("calls", f"{len(evidence.accepted):,} in {evidence.seconds:.0f} s: {_often(evidence)}")
     grid.add_row("pace", _utilisation(evidence))
+    grid.add_row("delay", _delay(evidence))
     if evidence.pause:
         grid.add_row("pause", _standstill(evidence, evidence.pause))
     return grid
@@ -192,13 +199,27 @@ def _utilisation(evidence: Evidence) -> str:
     pace, reached = evidence.batch["calls_per_minute"], reached_pace(evidence)
     if reached is None:
         return "too few calls to tell"
-    return f"{reached:.0f} of {pace} calls a minute ({reached / pace:.1%}) until the last first call"
+    return f"{reached:.0f} of {pace} calls a minute ({reached / pace:.1%}) while first calls were left"
 
 
 def _standstill(evidence: Evidence, pause: Pause) -> str:
     seconds = (pause.resumed_at - pause.paused_at).total_seconds()
     later = len(_accepted_during(evidence, pause))
     return f"{seconds:.1f} s: {pause.in_progress} calls went on, {later} of which reached the provider after the 200"
+
+
+def _delay(evidence: Evidence) -> str:
+    taken = delays(evidence)
+    if not taken:
+        return "no call was accepted"
+    return f"{median(taken) * 1000:.0f} ms from a call's beginning to the provider, at most {max(taken) * 1000:.0f} ms"
+
+
+def delays(evidence: Evidence) -> list[float]:
+    """Seconds from each accepted call's beginning in the database to its arrival at the provider."""
+    arrived = {call["call_id"]: call["accepted_at"] for call in evidence.accepted}
+    begun = {f"{call.call_id}": call.began_at for call in evidence.calls if call.began_at}
+    return [arrived[call_id] - at.timestamp() for call_id, at in begun.items() if call_id in arrived]
 
 
 def reached_pace(evidence: Evidence) -> float | None:

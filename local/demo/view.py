@@ -22,6 +22,7 @@ WIDTH = 96
 NEWS_SHOWN = 6
 SECONDS_BETWEEN_LINES = 5.0
 PACE_OVER_SECONDS = 20
+PACE_KNOWN_AFTER_SECONDS = 3
 SPARKS = " ▁▂▃▄▅▆▇"
 COLOURS = {
     "pending": "bright_black",
@@ -75,7 +76,7 @@ class Frame:
         """Seconds until nobody remains, at the latest pace and with as many calls a person as so far."""
         window = min(self.moving, PACE_OVER_SECONDS)
         recent = sum(calls for ago, calls in self.starts.items() if ago < window)
-        if not (recent and self.started and self.is_running):
+        if window < PACE_KNOWN_AFTER_SECONDS or not (recent and self.started and self.is_running):
             return None
         calls_a_person = self.oracle["accepted"] / self.started
         return self.batch["remaining_count"] * calls_a_person * window / recent

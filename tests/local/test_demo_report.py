@@ -42,6 +42,7 @@ def acceptances(calls: list[CallRow], after: float = 0.005) -> list[dict[str, An
         {
             "call_id": str(call.call_id),
             "contact_id": str(call.call_id),
+            "accepted_at": call.began_at.timestamp() + after,
             "accepted_monotonic": 100 + (call.began_at - START).total_seconds() + after,
         }
         for call in calls
@@ -133,6 +134,16 @@ def test_arrivals_may_be_50_ms_closer_than_beginnings_and_no_more() -> None:
         assert broken(evidence(calls=calls, accepted=[*early, arrived[2]])) == expected
 
 
+def test_a_busy_machine_is_named_where_arrivals_came_too_close() -> None:
+    calls = rows(0, 0, 1)
+    slow = acceptances(calls[:2], after=0.4) + acceptances(calls[2:])
+
+    assert "A call took 400 ms to get there: was the machine busy?" in " ".join(
+        printed(evidence(calls=calls, accepted=slow)).split()
+    )
+    assert "busy" not in printed(with_calls(0, 0, 0.5))
+
+
 def test_one_call_too_many_within_a_minute_breaks_the_pace() -> None:
     a_minute = [second / 2 for second in range(PACE)]  # two a second are allowed, so are 120 a minute
 
@@ -180,4 +191,5 @@ def test_the_report_tells_what_became_of_the_people() -> None:
     assert "19 answered, 1 no answer" in text
     assert "20 in 24 s: 20 people once" in text
     assert "120 of 120 calls a minute (100.0%)" in text
+    assert "5 ms from a call's beginning to the provider, at most 5 ms" in text
     assert "6.0 s: 2 calls went on, 0 of which" in text

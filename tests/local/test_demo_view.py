@@ -99,6 +99,7 @@ def test_time_to_go_follows_the_latest_pace() -> None:
     assert frame().eta == pytest.approx(12)
     assert frame(moving=6).eta == pytest.approx(12)
     assert frame(status="paused").eta is None
+    assert frame(moving=2).eta is None
 
 
 def test_nothing_is_foretold_before_the_first_call() -> None:
