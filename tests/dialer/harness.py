@@ -61,7 +61,7 @@ def parameter_store() -> Any:
     return cast("Any", boto3).client("ssm")
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Returns when the condition holds; fails when it does not in time."""
     end = time.monotonic() + seconds
     while not condition():
@@ -152,12 +152,21 @@ class World:
         answer = database.rpc("create_call_batch", {"p_user_id": self.agency.owner, "p_batch": whole | batch})
         return Batch(self, answer["batch_id"])
 
-    def run(self, seconds: float = 10) -> Row:
+    def run(self, seconds: float = 30) -> Row:
         """One run of the processor in this process, which stops to claim after so many seconds if it has not ended."""
         return dict(dialer.process(lambda: round(1000 * (settings().turn_seconds + seconds)), str(self.agency.id)))
 
+    def run_until(self, condition: Callable[[], object]) -> None:
+        """Short runs, one after the other, until the condition holds: for agencies that stay active."""
+
+        def holds_after_a_run() -> object:
+            self.run(0.3)
+            return condition()
+
+        until(holds_after_a_run)
+
     @contextmanager
-    def worker(self, seconds: float = 20, **environment: str) -> Generator[Worker]:
+    def worker(self, seconds: float = 60, **environment: str) -> Generator[Worker]:
         """A run of the processor in a process of its own, which is gone at the end of the block."""
         milliseconds = round(1000 * (settings().turn_seconds + seconds))
         with subprocess.Popen(

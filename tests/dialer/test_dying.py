@@ -33,7 +33,7 @@ def test_after_a_kill_other_runs_finish_what_it_left(world: World, change_settin
         worker.process.wait()
     left = [call["status"] for call in batch.calls()]
     assert "dialing" in left
-    world.run(25)
+    world.run()
 
     stats = batch.stats()
     assert (stats["accepted"], stats["double_dials"], stats["most_calls_per_contact"]) == (80, 0, 1)

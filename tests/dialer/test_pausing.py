@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running(world: World, seconds: float = 20) -> Generator[Callable[[], Row]]:
+def running(world: World) -> Generator[Callable[[], Row]]:
     """A run of the processor in a thread of its own; what waits for its figures."""
     with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(world.run, seconds)
+        run = pool.submit(world.run)
         yield run.result
 
 

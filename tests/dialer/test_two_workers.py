@@ -32,7 +32,7 @@ def test_two_thousand_people_are_called_once_each(world: World) -> None:
     world.simulator.configure(people=doing("no_answer", no_answer_seconds=0.3), billed_after_seconds=3600)
     batch = world.create(2000, retry={"max_attempts": 1}, calls_per_minute=12_000, max_concurrent=150)
 
-    with world.worker(40) as one, world.worker(40) as another:
+    with world.worker() as one, world.worker() as another:
         figures = [one.result(), another.result()]
 
     stats = batch.stats()
@@ -54,8 +54,8 @@ def test_two_batches_share_numbers_and_the_agencys_limits(world: World) -> None:
     slow = world.create(fictional_numbers(10, start=200), calls_per_minute=4)
     batches = [world.create(numbers[:100], **pace), world.create(numbers[50:], **pace)]
 
-    with world.worker(20) as one, world.worker(20) as another:
-        until(lambda: all(batch.status == "completed" for batch in batches), 20)
+    with world.worker() as one, world.worker() as another:
+        until(lambda: all(batch.status == "completed" for batch in batches))
         assert slow.stats()["accepted"] == 4  # and no more for the rest of the minute
         slow.cancel()
         assert sum(worker.result()["calls_initiated"] for worker in (one, another)) == 204

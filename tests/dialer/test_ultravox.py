@@ -142,14 +142,19 @@ def test_the_installed_http_library_announces_the_step_that_the_check_hangs_on(c
     assert line.read == b""
 
 
+async def dial_while(make_room: Callable[[], object]) -> DialResult:
+    async with Ultravox() as ultravox:
+        later = threading.Timer(0.4, make_room)
+        later.start()
+        late = await ultravox.dial(an_order(), KEY, None, boottime() + 0.2)
+        await asyncio.to_thread(later.join)
+        return late
+
+
 def test_a_connection_that_comes_too_late_is_not_used(change_settings: Settings) -> None:
     with busy_port() as (port, make_room):
         change_settings(ULTRAVOX_BASE_URL=f"http://127.0.0.1:{port}", CONNECT_TIMEOUT_SECONDS="5")
-        later = threading.Timer(0.4, make_room)
-        later.start()
-
-        late = dial(seconds_left=0.2)
-        later.join()
+        late = asyncio.run(dial_while(make_room))
 
     assert late.result == "not_sent"
 
@@ -239,13 +244,13 @@ def test_an_answer_that_takes_too_long_leaves_the_call_unknown(
     account: str, provider: Simulator, change_settings: Settings, action: str
 ) -> None:
     change_settings(DIAL_TIMEOUT_SECONDS="0.3", CONNECT_TIMEOUT_SECONDS="0.2")
-    provider.add_fault(action, delay_seconds=0.6)
+    provider.add_fault(action, delay_seconds=1.5)
 
     began = time.monotonic()
     lost = dial()
 
     assert lost.result == "unknown"
-    assert 0.3 <= time.monotonic() - began < 0.6
+    assert 0.3 <= time.monotonic() - began < 1.5
     end = time.monotonic() + 5
     while not provider.stats(account=account)["accepted"]:
         assert time.monotonic() < end
@@ -258,7 +263,7 @@ def test_an_answer_that_trickles_in_has_one_time_for_all_of_it(change_settings: 
                 connection.sendall(bytes([byte]))
             except OSError:  # the client has gone
                 return
-            time.sleep(0.05)  # the trickle itself
+            time.sleep(0.1)  # the trickle itself
 
     with listening(trickle) as line:
         change_settings(
@@ -269,7 +274,7 @@ def test_an_answer_that_trickles_in_has_one_time_for_all_of_it(change_settings: 
         lost = dial()
 
     assert lost == DialResult(lost.call_id, "unknown", "TimeoutError")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2.2
 
 
 @pytest.mark.parametrize(
