@@ -21,7 +21,7 @@ def strangers_call(world: World) -> payloads.Payloads:
 
 
 def the_row(world: World) -> dict[str, Any]:
-    rows = world.snapshot()["calls"]
+    rows = world.all("calls")
     assert len(rows) == 1
     return rows[0]
 

@@ -77,7 +77,7 @@ def late_word(world: World, batch_id: UUID) -> Act:
 
 def answers(world: World, _: UUID) -> Act:
     """About a call of each batch; the second was given up meanwhile, so that its agency's lock is needed."""
-    batches = sorted({UUID(row["id"]) for row in world.snapshot()["call_batches"]})
+    batches = sorted({UUID(row["id"]) for row in world.all("call_batches")})
     lost = dialing(world, batches[0])
     world.settle(lost, "unknown", reason="lost")
     gone = given_up(world, batches[1])
@@ -118,7 +118,7 @@ def test_no_batch_is_held_by_who_waits_for_the_agency(ours: World, theirs: World
 def accepted(world: World, _: UUID) -> Act:
     results = [
         {"call_id": row["id"], "result": "accepted", "ultravox_call_id": str(uuid4())}
-        for row in reversed(world.snapshot()["calls"])
+        for row in reversed(world.all("calls"))
         if row["status"] == "dialing"
     ]
     return lambda session: session.settle_all(results)

@@ -72,7 +72,7 @@ def rows_read(world: World) -> int:
 
 
 def live(world: World, status: str) -> UUID:
-    rows = [row for row in world.snapshot()["calls"] if row["status"] == status]
+    rows = [row for row in world.all("calls") if row["status"] == status]
     return UUID(rows[0]["id"])
 
 
@@ -104,7 +104,7 @@ def begin(world: World) -> Callable[[], object]:
 
 def page(status: str | None) -> Callable[[World], Callable[[], object]]:
     def prepare(world: World) -> Callable[[], object]:
-        batch_id = world.snapshot()["call_batches"][0]["id"]
+        batch_id = world.all("call_batches")[0]["id"]
         deep = {"p_contact_limit": 20, "p_contact_offset": 0, "p_contact_cursor": 0 if status else PAST // 2}
         return lambda: world.ask(
             world.agency.member, "get_call_batch", p_batch_id=batch_id, p_contact_status=status, **deep

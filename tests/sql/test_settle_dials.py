@@ -197,7 +197,8 @@ def test_all_results_of_a_turn_settle_in_one_round_trip_each_by_itself(world: Wo
 
 
 def test_no_results_settle_nothing(world: World) -> None:
-    assert world.verb("settle_dials", p_results=[{"call_id": uuid4(), "result": "unknown"}]) == {"settled": 0}
+    assert world.settle_all([]) == 0
+    assert world.settle_all([{"call_id": uuid4(), "result": "unknown"}]) == 0
 
 
 def test_the_states_above_are_all_there_are() -> None:

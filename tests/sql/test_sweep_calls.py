@@ -63,7 +63,7 @@ def test_sweeping_twice_changes_nothing_more_of_a_call_that_was(world: World, st
     world.move_clock(2 * (LONGEST + GIVE_UP))
     world.sweep()
     if status == "dialing":  # its silence as an unknown call has only begun
-        assert world.snapshot()["calls"][0]["status"] == "unknown"
+        assert world.all("calls")[0]["status"] == "unknown"
     before = world.snapshot()
 
     assert sum(world.sweep().values()) == 0

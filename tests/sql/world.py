@@ -115,7 +115,7 @@ class World:
         return self.settle_all([{"call_id": call_id, "result": result, **more}])
 
     def settle_all(self, results: Sequence[Mapping[str, object]]) -> int:
-        return self.verb("settle_dials", p_results=results)["settled"]
+        return self.verb("settle_dials", p_results=Jsonb(results, dumps=_as_json))["settled"]
 
     def accept(self, call_ids: Iterable[UUID]) -> None:
         self.settle_all([{"call_id": one, "result": "accepted", "ultravox_call_id": uuid4()} for one in call_ids])
@@ -232,19 +232,18 @@ class World:
 
     def events(self, **columns: UUID | str) -> list[Json]:
         """In order of their ids, with all these values."""
-        rows = self._rows("call_events", "agency_id", self.agency.id)
+        rows = self.all("call_events")
         wanted = {name: str(value) for name, value in columns.items()}
         return [row for row in sorted(rows, key=lambda row: row["id"]) if wanted.items() <= row.items()]
 
     def snapshot(self) -> dict[str, list[Json]]:
         """Every row of the agency that a verb could change."""
-        return {
-            table: sorted(
-                self._rows(table, "id" if table == "agencies" else "agency_id", self.agency.id),
-                key=lambda row: str(row["id"]),
-            )
-            for table in TABLES
-        }
+        return {table: self.all(table) for table in TABLES}
+
+    def all(self, table: LiteralString) -> list[Json]:
+        """The agency's rows of a table, by id."""
+        rows = self._rows(table, "id" if table == "agencies" else "agency_id", self.agency.id)
+        return sorted(rows, key=lambda row: str(row["id"]))
 
     def _rows(self, table: LiteralString, column: LiteralString, value: UUID | str) -> list[Json]:
         statement = sql.SQL("select to_jsonb(found) from public.{} as found where {} = %s").format(
