@@ -75,4 +75,5 @@ create index calls_begun_idx on public.calls (agency_id, began_at) where contact
 create index calls_batch_idx on public.calls (batch_id, began_at);
 create index calls_contact_idx on public.calls (contact_id);
 create index calls_agent_mapping_idx on public.calls (agent_mapping_id);
-create index calls_newest_idx on public.calls (agency_id, created_at desc);
+-- Only the unique constraint's index is whole and starts with agency_id. With a second one, a plan kept from when the
+-- table was small might look a call up by its agency alone.
