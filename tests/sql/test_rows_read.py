@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.sql import payloads
 from tests.sql.world import World
@@ -13,9 +15,6 @@ from tests.sql.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.factories import Connection
-
-    Act = Callable[[World], object]
 
 PAST = 20_000
 
@@ -50,20 +49,28 @@ where schemaname = 'public'
 
 
 @pytest.fixture(scope="module")
-def past(_session: Connection) -> Iterator[World]:
+def past(new_database: Callable[[], str]) -> Iterator[World]:
     """A batch with a long past, six people who are being called in every way, and as many who wait."""
-    _session.rollback()
-    world = World(_session)
-    batch_id = world.processing(10)
-    arguments = {"agency": world.agency.id, "batch": batch_id, "agent": world.agency.agent_mapping_id, "count": PAST}
-    _session.execute(FINISHED, arguments)
-    _session.execute(WAITING, arguments)
-    _session.execute(ENDED, arguments)
-    calls = world.dial(6)
-    world.accept(calls[:3])
-    world.settle(calls[3], "unknown", reason="lost")
-    yield world
-    _session.rollback()
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        for table in ("calls", "campaign_contacts", "call_events", "call_batches", "agencies"):
+            connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
+        world = World(connection)
+        batch_id = world.processing(10)
+        for _ in range(8):  # plans are made while the tables are small, and kept
+            world.tell({"callId": str(uuid4()), "created": world.time()})
+            world.claim(0)
+        arguments = {
+            "agency": world.agency.id,
+            "batch": batch_id,
+            "agent": world.agency.agent_mapping_id,
+            "count": PAST,
+        }
+        for statement in (FINISHED, WAITING, ENDED):
+            connection.execute(statement, arguments)
+        calls = world.dial(6)
+        world.accept(calls[:3])
+        world.settle(calls[3], "unknown", reason="lost")
+        yield world
 
 
 def rows_read(world: World) -> int:
