@@ -49,9 +49,12 @@ def process(remaining_ms: Callable[[], int], agency_id: str | None = None) -> di
 
     `remaining_ms` is the run's remaining time in milliseconds, as a Lambda's context tells it. What the slowest dial
     and two writes may take is kept back from it: with less than that left, nothing is claimed.
+    Raises DatabaseError when the database answered nothing.
     """
     figures = asyncio.run(Dialer(remaining_ms, agency_id).run())
     count("calls-batch-process", **figures)
+    if figures["claims_failed"] and not figures["turns"]:
+        raise DatabaseError("No claim of this run was answered")  # not "nothing to do": nobody knows
     if not figures["turns"]:
         return {"processed": 0, "message": "No batches to process"}
     return dict(figures)
@@ -70,6 +73,7 @@ class Dialer:
         self._results: Counter[str] = Counter()
         self._batches: set[str] = set()
         self._claims = 0
+        self._claims_failed = 0
 
     async def run(self) -> dict[str, int]:
         """The run: turns overlap, so that a slow answer for one agency keeps no other waiting."""
@@ -115,6 +119,7 @@ class Dialer:
             return cast("Claim", await asyncio.to_thread(database.rpc, "claim_calls", params, repeatable=False))
         except DatabaseError:
             logger.exception("The claim failed; it is tried again")
+            self._claims_failed += 1
             return None
 
     async def _begin(self, ultravox: Ultravox, orders: Sequence[DialOrder]) -> None:
@@ -179,7 +184,7 @@ class Dialer:
         params = {"p_results": [result.as_json() for result in results]}
         try:
             async for attempt in stamina.retry_context(
-                on=DatabaseError, attempts=10, timeout=self._settings.lease_seconds / 2
+                on=DatabaseError, attempts=10, timeout=2 * self._settings.write_timeout_seconds
             ):
                 with attempt:
                     await asyncio.to_thread(database.rpc, "settle_dials", params)
@@ -200,6 +205,7 @@ class Dialer:
     def _figures(self) -> dict[str, int]:
         return {
             "turns": self._claims,
+            "claims_failed": self._claims_failed,
             "batches_processed": len(self._batches),
             "calls_initiated": self._results.total(),
             "calls_failed": self._results.total() - self._results["accepted"],

@@ -15,7 +15,9 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 
 from local.functions import Context, load
+from local.processes import free_ports
 from shared import dialer
+from shared.errors import DatabaseError
 from shared.reconcile import reconcile
 from shared.settings import settings
 from shared.ultravox import Ultravox
@@ -47,6 +49,16 @@ def test_without_time_for_a_whole_turn_nothing_is_claimed(world: World, millisec
 
     assert batch.status == "pending"
     assert batch.calls() == []
+
+
+def test_a_run_that_the_database_never_answered_fails_and_does_not_say_that_there_is_nothing_to_do(
+    world: World, change_settings: Settings
+) -> None:
+    (port,) = free_ports(1)
+    change_settings(SUPABASE_REST_URL=f"http://127.0.0.1:{port}")
+
+    with pytest.raises(DatabaseError, match="No claim"):
+        dialer.process(lambda: 41_000, str(world.agency.id))
 
 
 def test_a_run_keeps_back_what_its_slowest_turn_may_take(world: World, change_settings: Settings) -> None:
