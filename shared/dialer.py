@@ -126,6 +126,7 @@ class Dialer:
         """Begins the claimed calls and starts to dial them at once; nothing waits between the two."""
         accounts = await asyncio.to_thread(_accounts, {order["agency_id"] for order in orders})
         orders = [order for order in orders if order["agency_id"] in accounts]
+        await ultravox.connect(len(orders))
         dial_by = boottime() + self._settings.dial_by_seconds  # before asking: the commit can only be later
         params = {
             "p_worker": self._worker,

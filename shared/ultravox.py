@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlsplit
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from shared.dials import DialOrder
 
+MOST_CONNECTED_AHEAD = 30  # the creations a second of the provider's largest plan
+CONNECT_AHEAD_SECONDS = 1.0
 PAGES_OF_A_LOOKUP = 20  # a call of ours has one hit; a filter that is ignored must not make us read a whole history
 
 
@@ -68,6 +71,7 @@ class Ultravox:
     def __init__(self) -> None:
         self._settings = settings()
         self.lanes = Lanes(self._settings.dial_connections)
+        self._connected = 0
         self._dialling = self._client(self.lanes)
         self._reading = self._client(Lanes(self._settings.dial_connections))
 
@@ -83,6 +87,18 @@ class Ultravox:
     ) -> None:
         await self._dialling.aclose()
         await self._reading.aclose()
+
+    async def connect(self, count: int) -> None:
+        """Open connections for so many calls at once, unless that was done before; whatever goes wrong, the dial tells.
+
+        Done before the calls begin: those that come a handshake late meet the next second's at the provider.
+        """
+        if (count := min(count, MOST_CONNECTED_AHEAD)) <= self._connected:
+            return
+        self._connected = count
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_AHEAD_SECONDS):
+                await asyncio.gather(*(self._dialling.head("/") for _ in range(count)), return_exceptions=True)
 
     async def dial(self, order: DialOrder, key: str, webhook_secret: str | None, dial_by: float) -> DialResult:
         """Ask the provider, once, to place the call. Never raises for anything that the network or provider does.

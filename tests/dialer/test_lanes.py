@@ -53,6 +53,20 @@ def test_a_lane_is_taken_while_its_request_is_out_and_free_when_its_answer_is_kn
         over(3, server.url, work)
 
 
+def test_whoever_waits_for_lanes_goes_on_when_so_many_are_free() -> None:
+    async def work(lanes: Lanes, client: httpx.AsyncClient) -> None:
+        await lanes.until_free(2)
+        requests = [asyncio.create_task(client.get("/")) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert lanes.free == 0
+        await lanes.until_free(2)
+        assert lanes.free == 2
+        await asyncio.gather(*requests)
+
+    with serving(hello) as server:
+        over(2, server.url, work)
+
+
 def test_a_request_that_finds_no_lane_free_fails_at_once_without_being_sent() -> None:
     arrived, go_on = threading.Event(), threading.Event()
 

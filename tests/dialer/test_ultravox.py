@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -157,6 +158,47 @@ def test_a_connection_that_comes_too_late_is_not_used(change_settings: Settings)
         late = asyncio.run(dial_while(make_room))
 
     assert late.result == "not_sent"
+
+
+# --- connections made before the calls begin
+
+
+def test_connections_made_ahead_are_those_that_the_calls_use(change_settings: Settings) -> None:
+    connections: list[asyncio.Task[None] | None] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: (\d+)", head.lower())
+                await reader.readexactly(int(length[1]) if length else 0)
+                writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def connect_and_dial() -> list[int]:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        change_settings(ULTRAVOX_BASE_URL=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with server:
+            async with Ultravox() as ultravox:
+                await ultravox.connect(2)
+                made = [len(connections)]
+                await asyncio.gather(*(ultravox.dial(an_order(), KEY, None, boottime() + 10) for _ in range(2)))
+            await asyncio.gather(*(task for task in connections if task))
+        return [*made, len(connections)]
+
+    assert asyncio.run(connect_and_dial()) == [2, 2]
+
+
+def test_a_provider_that_takes_no_connection_holds_up_no_call_for_long(change_settings: Settings) -> None:
+    async def connect() -> None:
+        async with Ultravox() as ultravox, asyncio.timeout(4):
+            await ultravox.connect(1)
+
+    with busy_port() as (port, _):
+        change_settings(ULTRAVOX_BASE_URL=f"http://127.0.0.1:{port}", CONNECT_TIMEOUT_SECONDS="5")
+        asyncio.run(connect())
 
 
 # --- certainly nothing was sent
