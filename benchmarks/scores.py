@@ -84,7 +84,8 @@ class Score:
 
     def exceeded(self) -> list[str]:
         """A sentence for each limit that the dialler exceeded: exactly in the database, or beyond jitter on arrival."""
-        return [*_exceeded(self.tenant, self.stored), *_exceeded(self.tenant, self.arrived, ARRIVAL_TOLERANCE)]
+        late = [f"{said} on arrival" for said in _exceeded(self.tenant, self.arrived, ARRIVAL_TOLERANCE)]
+        return [*_exceeded(self.tenant, self.stored), *late]
 
     def exceeded_by_loop(self) -> list[str]:
         return list(_exceeded(self.tenant, self.looped))

@@ -68,7 +68,9 @@ def _wait(here: Ground, ours: Sequence[Trial], minutes: int) -> None:
     statement = """
         select count(*), extract(epoch from clock_timestamp() - max(first))::float8
         from (
-          select min(began_at) as first from public.calls where batch_id = any (%s::uuid[]) group by agency_id
+          select min(began_at) as first from public.calls
+          where batch_id = any (%s::uuid[]) and began_at is not null
+          group by agency_id
         ) as agency
     """
     batch_ids = [batch.id for trial in ours for batch in trial.batches]
