@@ -1,7 +1,8 @@
 -- Newest first; same-instant batches by id too, so that paging never repeats or skips.
 create function public.list_call_batches(p_status text, p_campaign_id uuid, p_limit int, p_offset int)
 returns jsonb
-language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
+language plpgsql stable
+set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();

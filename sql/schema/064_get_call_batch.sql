@@ -4,12 +4,14 @@ create function public.get_call_batch(
   p_batch_id uuid, p_contact_status text, p_contact_limit int, p_contact_offset int, p_contact_cursor bigint
 )
 returns jsonb
-language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
+language plpgsql stable
+set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();
   v_batch public.v_call_batch_summary;
   v_total int;
+  v_skipped int := case when p_contact_cursor is null then p_contact_offset else 0 end;
   v_contacts jsonb;
   v_last int;
   v_more boolean;
@@ -23,24 +25,24 @@ begin
   end if;
   v_total := coalesce((to_jsonb(v_batch) ->> p_contact_status)::int, v_batch.total_contacts);
 
-  select coalesce(jsonb_agg(public.contact_json(page) order by page.position), '[]'), max(page.position)
-  into v_contacts, v_last
+  -- One contact more than the page: whether there is more is then known without a second look.
+  select coalesce(jsonb_agg(public.contact_json(page.contact) order by page.place) filter (where not page.beyond), '[]'),
+         max((page.contact).position) filter (where not page.beyond),
+         coalesce(bool_or(page.beyond), false)
+  into v_contacts, v_last, v_more
   from (
-    select *
-    from public.campaign_contacts
-    where batch_id = p_batch_id
-      and (p_contact_status is null or status = p_contact_status)
-      and position > coalesce(p_contact_cursor, -1)
-    order by position
-    limit p_contact_limit offset case when p_contact_cursor is null then p_contact_offset else 0 end
+    select contact, place, place > v_skipped + p_contact_limit as beyond
+    from (
+      select contact, row_number() over (order by contact.position) as place
+      from public.campaign_contacts as contact
+      where batch_id = p_batch_id
+        and (p_contact_status is null or status = p_contact_status)
+        and position > coalesce(p_contact_cursor, -1)
+      order by contact.position
+      limit p_contact_limit + 1 offset v_skipped
+    ) as found
   ) as page;
 
-  v_more := exists (
-    select from public.campaign_contacts
-    where batch_id = p_batch_id
-      and (p_contact_status is null or status = p_contact_status)
-      and position > v_last
-  );
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),
     'contacts', v_contacts,
