@@ -42,9 +42,10 @@ select 'ended', agency_id, batch_id, id, %(agent)s, gen_random_uuid(), phone_num
        created_at, batchline.clock() - interval '1 h', batchline.clock(), 'answered'
 from public.campaign_contacts where agency_id = %(agency)s and status = 'completed'
 """
+# Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
-select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_catalog.pg_stat_xact_user_tables
-where schemaname = 'public'
+select sum(pg_catalog.pg_stat_get_xact_tuples_returned(oid)) from pg_catalog.pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'i')
 """
 
 
