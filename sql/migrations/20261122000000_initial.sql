@@ -1488,14 +1488,17 @@ begin
     v_next := least(v_next, batchline.start_call_batches(v_agency_id));
     -- One instant for both: a place that opens between two would be neither taken nor foretold.
     v_now := batchline.clock();
+    select * into v_opening from batchline.next_opening(v_agency_id, v_now);
     v_claimed := '{}';
-    if v_share > 0 and batchline.may_dial(v_agency_id) then
+    if v_share > 0 and v_opening.waiting_for_slot then  -- most agencies wait for their pace at most claims
       v_claimed := batchline.claim_agency_calls(
         v_agency_id, p_worker, v_share, make_interval(secs => p_lease_seconds), v_now
       );
     end if;
-    v_calls := v_calls || v_claimed;
-    select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    if v_claimed <> '{}' then
+      v_calls := v_calls || v_claimed;
+      select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    end if;
     v_next := least(v_next, v_opening.opens_at);
     if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot and v_calls <> '{}' then
       v_next := v_now;  -- it was p_limit that stopped here, not a limit of the agency
@@ -1551,14 +1554,6 @@ as $$
   join public.agent_mappings as agent on agent.id = call.agent_mapping_id
   join public.agency_phone_numbers as number
     on number.agency_id = call.agency_id and number.phone_number = call.from_number;
-$$;
-
--- Retry-After of the provider binds the whole agency: its account has one limit.
-create function batchline.may_dial(p_agency_id uuid)
-returns boolean
-language sql volatile set search_path = ''
-as $$
-  select coalesce(dial_after <= batchline.clock(), true) from public.agencies where id = p_agency_id;
 $$;
 
 -- claimed -> dialing. After its commit the provider may have been asked, so this is the last word of pause, cancel and
