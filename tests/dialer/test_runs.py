@@ -107,7 +107,7 @@ def test_a_run_waits_for_a_batch_that_is_due_within_its_time(world: World) -> No
 
     row = batch.row()
     assert (row["status"], batch.counters()) == ("completed", {"completed": 3})
-    assert 0 <= (row["started_at"] - row["scheduled_for"]).total_seconds() < 0.5
+    assert 0 <= (row["started_at"] - row["scheduled_for"]).total_seconds() < 10  # the next run would be a minute later
 
 
 def test_a_run_answers_with_what_it_did(world: World) -> None:
@@ -123,6 +123,7 @@ def test_a_run_answers_with_what_it_did(world: World) -> None:
 
     assert figures.pop("turns") > 1
     assert figures == {
+        "claims_failed": 0,
         "batches_processed": 2,
         "calls_initiated": 7,
         "calls_failed": 2,

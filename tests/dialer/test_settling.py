@@ -113,7 +113,7 @@ def assert_all_called_once_but(first: Batch, second: Batch, throttled: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "shortest", "longest"), [("date", 50, 60), ("none", 5, 7.5), ("7200", 900, 900)]
+    ("retry_after", "shortest", "longest"), [("date", 50, 61), ("none", 5, 7.5), ("7200", 900, 900)]
 )
 def test_a_throttle_lasts_as_long_as_the_provider_says_in_whatever_way(
     world: World, retry_after: str, shortest: float, longest: float
