@@ -118,7 +118,7 @@ def test_one_fault_breaks_one_promise(changes: dict[str, Any], promise: str) -> 
 
 
 def test_a_third_call_within_a_second_breaks_the_pace_for_the_database_and_the_provider() -> None:
-    assert broken(with_calls(0, 0, 0.949)) == ["Calls begun in any 1 s", "Calls arrived in any 1 s (± 50 ms)"]
+    assert broken(with_calls(0, 0, 0.899)) == ["Calls begun in any 1 s", "Calls arrived in any 1 s (± 50 ms)"]
 
 
 def test_the_database_is_held_to_the_microsecond() -> None:
@@ -126,10 +126,10 @@ def test_the_database_is_held_to_the_microsecond() -> None:
     assert broken(with_calls(0, 0, 1)) == []
 
 
-def test_arrivals_may_be_50_ms_closer_than_beginnings_and_no_more() -> None:
+def test_each_arrival_may_be_50_ms_early_or_late_and_no_more() -> None:
     calls = rows(0, 0, 1)
     arrived = acceptances(calls)
-    for late, expected in ((0.04, []), (0.06, ["Calls arrived in any 1 s (± 50 ms)"])):
+    for late, expected in ((0.09, []), (0.11, ["Calls arrived in any 1 s (± 50 ms)"])):
         early = [{**call, "accepted_monotonic": call["accepted_monotonic"] + late} for call in arrived[:2]]
         assert broken(evidence(calls=calls, accepted=[*early, arrived[2]])) == expected
 
