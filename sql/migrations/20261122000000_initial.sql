@@ -10,6 +10,10 @@ comment on schema batchline is
 
 revoke all on schema batchline from public;
 
+-- What every request and every turn calls reads by index alone (enable_seqscan = off and the like): a young table has no
+-- statistics, and a plan made for it is kept when it has grown. jit = off goes with it: before PostgreSQL 18 a forbidden
+-- step that cannot be avoided counts as dear, and dear plans are compiled, for 110 ms.
+
 -- Volatile and read when called: a transaction's now() is too old after waiting for a lock.
 -- Functions take it once into a variable, because an index cannot serve a volatile expression.
 create function batchline.clock()
@@ -532,7 +536,7 @@ $$;
 create function public.list_call_batches(p_status text, p_campaign_id uuid, p_limit int, p_offset int)
 returns jsonb
 language plpgsql stable
-set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
+set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan set jit = off
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();
@@ -611,13 +615,12 @@ create function public.get_call_batch(
 )
 returns jsonb
 language plpgsql stable
-set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
+set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan set jit = off
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();
   v_batch public.v_call_batch_summary;
   v_total int;
-  v_skipped int := case when p_contact_cursor is null then p_contact_offset else 0 end;
   v_contacts jsonb;
   v_last int;
   v_more boolean;
@@ -632,22 +635,25 @@ begin
   v_total := coalesce((to_jsonb(v_batch) ->> p_contact_status)::int, v_batch.total_contacts);
 
   -- One contact more than the page: whether there is more is then known without a second look.
-  select coalesce(jsonb_agg(public.contact_json(page.contact) order by page.place) filter (where not page.beyond), '[]'),
-         max((page.contact).position) filter (where not page.beyond),
-         coalesce(bool_or(page.beyond), false)
+  select coalesce(
+           jsonb_agg(public.contact_json(found.contact) order by found.place) filter (where found.place <= p_contact_limit),
+           '[]'
+         ),
+         max((found.contact).position) filter (where found.place <= p_contact_limit),
+         coalesce(bool_or(found.place > p_contact_limit), false)
   into v_contacts, v_last, v_more
   from (
-    select contact, place, place > v_skipped + p_contact_limit as beyond
+    select page.contact, row_number() over (order by (page.contact).position) as place
     from (
-      select contact, row_number() over (order by contact.position) as place
+      select contact
       from public.campaign_contacts as contact
       where batch_id = p_batch_id
         and (p_contact_status is null or status = p_contact_status)
         and position > coalesce(p_contact_cursor, -1)
       order by contact.position
-      limit p_contact_limit + 1 offset v_skipped
-    ) as found
-  ) as page;
+      limit p_contact_limit + 1 offset case when p_contact_cursor is null then p_contact_offset else 0 end
+    ) as page
+  ) as found;
 
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),
@@ -1297,7 +1303,7 @@ $$;
 -- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
 returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
-language sql stable set search_path = '' set plan_cache_mode = force_custom_plan
+language sql stable rows 10 set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   with counting as materialized (
     select call.batch_id, call.is_live, coalesce(call.began_at, p_now) as began_at
@@ -1458,7 +1464,7 @@ create function batchline.claim_calls(
 )
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
   v_now timestamptz := batchline.clock();
@@ -1562,7 +1568,7 @@ $$;
 create function batchline.begin_dial(p_worker text, p_call_ids uuid[], p_lease_seconds double precision)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
   v_agency record;
@@ -1661,7 +1667,7 @@ $$;
 create function batchline.settle_dials(p_results jsonb)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
   v_agency record;
@@ -2035,7 +2041,8 @@ $$;
 -- after the answer to the POST. Answers applied, unchanged or imported.
 create function batchline.apply_call(p_agency_id uuid, p_call jsonb, p_source text)
 returns text
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_call_id uuid := batchline.match_call(p_agency_id, p_call);
@@ -2213,7 +2220,8 @@ $$;
 -- A webhook event: stored once and applied, in one transaction.
 create function batchline.ingest_event(p_agency_id uuid, p_event text, p_call jsonb)
 returns text
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_result text := batchline.apply_call(p_agency_id, p_call, 'webhook');
@@ -2242,7 +2250,8 @@ $$;
 -- the provider has said nothing at all for longer than any call can last is closed as unknown, not repeated.
 create function batchline.sweep_calls(p_limit int, p_give_up_seconds double precision)
 returns jsonb
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_now timestamptz := batchline.clock();
@@ -2291,7 +2300,8 @@ create function batchline.claim_questions(
   p_silence_seconds double precision, p_join_timeout_seconds double precision, p_agency_id uuid default null
 )
 returns jsonb
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_now timestamptz := batchline.clock();
@@ -2364,7 +2374,8 @@ $$;
 -- failed: asked again later.
 create function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
 returns jsonb
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_answer record;

@@ -7,3 +7,7 @@ comment on schema batchline is
   'one before it starts the next, by id.';
 
 revoke all on schema batchline from public;
+
+-- What every request and every turn calls reads by index alone (enable_seqscan = off and the like): a young table has no
+-- statistics, and a plan made for it is kept when it has grown. jit = off goes with it: before PostgreSQL 18 a forbidden
+-- step that cannot be avoided counts as dear, and dear plans are compiled, for 110 ms.

@@ -2,7 +2,7 @@
 create function public.list_call_batches(p_status text, p_campaign_id uuid, p_limit int, p_offset int)
 returns jsonb
 language plpgsql stable
-set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
+set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan set jit = off
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();

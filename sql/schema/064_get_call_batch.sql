@@ -5,13 +5,12 @@ create function public.get_call_batch(
 )
 returns jsonb
 language plpgsql stable
-set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan
+set search_path = '' set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_custom_plan set jit = off
 as $$
 declare
   v_agency_id uuid := public.my_agency_id();
   v_batch public.v_call_batch_summary;
   v_total int;
-  v_skipped int := case when p_contact_cursor is null then p_contact_offset else 0 end;
   v_contacts jsonb;
   v_last int;
   v_more boolean;
@@ -26,22 +25,25 @@ begin
   v_total := coalesce((to_jsonb(v_batch) ->> p_contact_status)::int, v_batch.total_contacts);
 
   -- One contact more than the page: whether there is more is then known without a second look.
-  select coalesce(jsonb_agg(public.contact_json(page.contact) order by page.place) filter (where not page.beyond), '[]'),
-         max((page.contact).position) filter (where not page.beyond),
-         coalesce(bool_or(page.beyond), false)
+  select coalesce(
+           jsonb_agg(public.contact_json(found.contact) order by found.place) filter (where found.place <= p_contact_limit),
+           '[]'
+         ),
+         max((found.contact).position) filter (where found.place <= p_contact_limit),
+         coalesce(bool_or(found.place > p_contact_limit), false)
   into v_contacts, v_last, v_more
   from (
-    select contact, place, place > v_skipped + p_contact_limit as beyond
+    select page.contact, row_number() over (order by (page.contact).position) as place
     from (
-      select contact, row_number() over (order by contact.position) as place
+      select contact
       from public.campaign_contacts as contact
       where batch_id = p_batch_id
         and (p_contact_status is null or status = p_contact_status)
         and position > coalesce(p_contact_cursor, -1)
       order by contact.position
-      limit p_contact_limit + 1 offset v_skipped
-    ) as found
-  ) as page;
+      limit p_contact_limit + 1 offset case when p_contact_cursor is null then p_contact_offset else 0 end
+    ) as page
+  ) as found;
 
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),

@@ -4,7 +4,7 @@
 -- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
 returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
-language sql stable set search_path = '' set plan_cache_mode = force_custom_plan
+language sql stable rows 10 set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   with counting as materialized (
     select call.batch_id, call.is_live, coalesce(call.began_at, p_now) as began_at

@@ -4,7 +4,7 @@
 create function batchline.begin_dial(p_worker text, p_call_ids uuid[], p_lease_seconds double precision)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
   v_agency record;

@@ -5,7 +5,7 @@
 create function batchline.settle_dials(p_results jsonb)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
   v_agency record;

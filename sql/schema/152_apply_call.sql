@@ -2,7 +2,8 @@
 -- after the answer to the POST. Answers applied, unchanged or imported.
 create function batchline.apply_call(p_agency_id uuid, p_call jsonb, p_source text)
 returns text
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_call_id uuid := batchline.match_call(p_agency_id, p_call);

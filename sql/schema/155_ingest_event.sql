@@ -1,7 +1,8 @@
 -- A webhook event: stored once and applied, in one transaction.
 create function batchline.ingest_event(p_agency_id uuid, p_event text, p_call jsonb)
 returns text
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_result text := batchline.apply_call(p_agency_id, p_call, 'webhook');

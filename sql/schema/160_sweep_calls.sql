@@ -3,7 +3,8 @@
 -- the provider has said nothing at all for longer than any call can last is closed as unknown, not repeated.
 create function batchline.sweep_calls(p_limit int, p_give_up_seconds double precision)
 returns jsonb
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_now timestamptz := batchline.clock();

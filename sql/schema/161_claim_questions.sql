@@ -5,7 +5,8 @@ create function batchline.claim_questions(
   p_silence_seconds double precision, p_join_timeout_seconds double precision, p_agency_id uuid default null
 )
 returns jsonb
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_now timestamptz := batchline.clock();

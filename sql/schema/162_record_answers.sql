@@ -4,7 +4,8 @@
 -- failed: asked again later.
 create function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
 returns jsonb
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
 declare
   v_answer record;
