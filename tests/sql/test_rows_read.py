@@ -15,6 +15,8 @@ from tests.sql.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.factories import Connection
+
 
 PAST = 20_000
 
@@ -157,3 +159,11 @@ def test_the_past_is_not_read_by(past: World, name: str) -> None:
         read = rows_read(past) - before
 
     assert 0 < read < 200
+
+
+def test_no_function_that_steers_the_planner_is_compiled(connection: Connection) -> None:
+    statement = """
+        select oid::regprocedure from pg_catalog.pg_proc
+        where proconfig::text ~ 'enable_' and not 'jit=off' = any (proconfig)
+    """
+    assert connection.execute(statement).fetchall() == []
