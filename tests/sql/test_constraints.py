@@ -1,0 +1,139 @@
+"""What the tables themselves refuse, in both directions, whatever a function may do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.sql.checks import assert_sound
+
+if TYPE_CHECKING:
+    from tests.sql.world import World
+
+    Case = tuple[str, dict[str, object], str]  # a state, what is changed, the constraint that refuses it
+
+NOW = "2031-01-01T00:00:00Z"
+BATCH: list[Case] = [
+    ("processing", {"status": "sleeping"}, "batch_status_is_known"),
+    ("processing", {"status": "paused"}, "paused_at_exactly_while_paused"),
+    ("processing", {"paused_at": NOW}, "paused_at_exactly_while_paused"),
+    ("processing", {"status": "cancelled"}, "completed_at_exactly_when_final"),
+    ("processing", {"completed_at": NOW}, "completed_at_exactly_when_final"),
+    ("pending", {"started_at": NOW}, "started_at_unset_before_the_start"),
+    ("processing", {"started_at": None}, "started_at_set_while_processing"),
+    ("pending", {"status": "scheduled"}, "scheduled_has_a_time"),
+    ("processing", {"status": "failed", "completed_at": NOW}, "error_message_when_failed"),
+    ("processing", {"calls_per_minute": 0}, "batch_pace_is_positive"),
+    ("processing", {"max_concurrent": 0}, "batch_pace_is_positive"),
+    ("processing", {"queued": -1}, "counters_are_not_negative"),
+    ("processing", {"completed": 4}, "counters_are_not_negative"),
+    ("processing", {"status": "completed", "completed_at": NOW}, "completed_means_nothing_left"),
+]
+CONTACT: list[Case] = [
+    ("queued", {"status": "asleep"}, "contact_status_is_known"),
+    ("queued", {"outcome": "delighted"}, "contact_outcome_is_known"),
+    ("queued", {"phone_number": "5550123"}, "contact_number_is_e164"),
+    ("queued", {"attempts": 4}, "attempts_within_budget"),
+    ("queued", {"max_attempts": 12}, "max_attempts_are_sensible"),
+    ("queued", {"attempts": 3}, "queued_has_attempts_left"),
+    ("queued", {"next_attempt_at": None}, "next_attempt_exactly_while_queued"),
+    ("in_progress", {"next_attempt_at": NOW}, "next_attempt_exactly_while_queued"),
+    ("in_progress", {"call_id": None}, "in_progress_has_a_call"),
+    ("queued", {"completed_at": NOW}, "contact_completed_at_exactly_when_final"),
+    ("completed", {"completed_at": None}, "contact_completed_at_exactly_when_final"),
+    ("completed", {"reason": None}, "final_contact_has_a_reason"),
+    ("completed", {"outcome": "busy"}, "completed_contact_was_answered"),
+    ("queued", {"outcome": "answered"}, "completed_contact_was_answered"),
+]
+CALL: list[Case] = [
+    ("ringing", {"status": "busy"}, "call_status_is_known"),
+    ("ended", {"outcome": "delighted"}, "call_outcome_is_known"),
+    ("ringing", {"dial_result": "fine"}, "dial_result_is_known"),
+    ("ringing", {"to_number": None}, "own_call_is_whole"),
+    ("claimed", {"claimed_until": None}, "lease_exactly_while_claimed_or_dialing"),
+    ("ringing", {"claimed_until": NOW}, "lease_exactly_while_claimed_or_dialing"),
+    ("claimed", {"began_at": NOW}, "began_at_unset_while_claimed"),
+    ("ringing", {"began_at": None}, "began_at_set_once_begun"),
+    ("unknown", {"unknown_at": None}, "unknown_has_a_time"),
+    ("ringing", {"ultravox_call_id": None}, "accepted_call_has_the_providers_id"),
+    ("ringing", {"ended_at": NOW}, "call_ended_at_exactly_when_ended"),
+    ("ringing", {"outcome": "busy"}, "outcome_exactly_when_ended"),
+    ("ended", {"outcome": None}, "outcome_exactly_when_ended"),
+]
+
+
+def names(cases: list[Case]) -> list[str]:
+    return [f"{constraint}-{status}-{'-'.join(changes)}" for status, changes, constraint in cases]
+
+
+@pytest.mark.parametrize(("status", "changes", "constraint"), BATCH, ids=names(BATCH))
+def test_no_batch_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    batch_id = world.batch_in(status)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("call_batches", batch_id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize(("status", "changes", "constraint"), CONTACT, ids=names(CONTACT))
+def test_no_contact_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    batch_id = world.processing(1)
+    if status != "queued":
+        call_id = world.ringing()
+        world.finish(call_id, talk_seconds=20) if status == "completed" else None
+    contact_id = world.contacts(batch_id)[0]["id"]
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("campaign_contacts", contact_id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize(("status", "changes", "constraint"), CALL, ids=names(CALL))
+def test_no_call_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    call_id = world.call_in(status)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("calls", call_id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize("same", ["contact", "number"])
+def test_one_call_at_a_time_is_the_tables_own_last_word(world: World, same: str) -> None:
+    world.processing(2)
+    first, second = world.dial()
+    world.finish(second, talk_seconds=20)
+    column = {"contact": "contact_id", "number": "to_number"}[same]
+    again = {"status": "dialing", "claimed_until": NOW, "ended_at": None, "outcome": None}
+
+    with pytest.raises(psycopg.errors.UniqueViolation, match=f"one_live_per_{same}"), world.connection.transaction():
+        world.set("calls", second, **again, **{column: world.call(first)[column]})
+
+
+def test_counters_follow_contacts_moved_by_any_statement(world: World) -> None:
+    first, second = world.processing(3), world.processing(2)
+    statement = """
+        update public.campaign_contacts
+        set status = case when position = 0 then 'skipped' else 'pending' end, next_attempt_at = null,
+            completed_at = case when position = 0 then now() end, reason = 'why', reason_at = now()
+        where batch_id = any (%s)
+    """
+    world.connection.execute(statement, [[first, second]])
+
+    batch = world.batch(first)
+    assert (batch["skipped"], batch["pending"], batch["queued"]) == (1, 2, 0)
+    assert_sound(world.connection)
+
+
+def test_a_statement_that_moves_nobody_changes_no_counter(world: World) -> None:
+    batch_id = world.processing(3)
+    before = world.batch(batch_id)
+
+    world.connection.execute("update public.campaign_contacts set title = 'Dr' where batch_id = %s", [batch_id])
+    world.connection.execute("update public.campaign_contacts set title = 'Dr' where false")
+
+    assert world.batch(batch_id) == before
