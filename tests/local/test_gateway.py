@@ -120,7 +120,9 @@ def test_every_route_of_serverless_yml_leads_to_a_handler(client: httpx.Client) 
 
 def test_the_data_interface_answers_through_the_gateway(client: httpx.Client, stack: Stack) -> None:
     key = {"authorization": f"Bearer {stack.env['SUPABASE_SERVICE_ROLE_KEY']}"}
-    row = client.get("/rest/v1/agencies", params={"select": "name", "name": "eq.Acme"}, headers=key)
+    row = client.get(
+        "/rest/v1/agencies", params={"select": "name", "id": f"eq.{stack.env['DEMO_AGENCY_ID']}"}, headers=key
+    )
     posted = client.post("/rest/v1/agencies", content=b"no json", headers=key)
 
     assert row.json() == [{"name": "Acme"}]
