@@ -52,8 +52,7 @@ def test_every_order_of_an_unanswered_call_gives_the_same_rows(world: World, sip
     assert world.call(call_id)["status"] == "dialing"
 
 
-@pytest.mark.parametrize("talk_seconds", [42.0, 600.4])
-@pytest.mark.parametrize("status", ["dialing", "unknown"])
+@pytest.mark.parametrize(("status", "talk_seconds"), [("dialing", 42.0), ("unknown", 600.4)])
 def test_every_order_of_an_answered_call_gives_the_same_rows(world: World, status: str, talk_seconds: float) -> None:
     call_id = world.call_in(status, contacts=2)
     batch_id = UUID(world.call(call_id)["batch_id"])

@@ -38,7 +38,7 @@ class World:
             "calls_per_minute": max(60, plan["max_calls_per_minute"]),
             "max_concurrent": max(100, plan["max_concurrent_calls"]),
         }
-        self._numbers = iter(fictional_numbers(20_000))
+        self._numbers_given = 0
 
     # --- the verbs
 
@@ -75,7 +75,8 @@ class World:
 
     def numbers(self, count: int) -> list[str]:
         """Numbers that no other contact of this world has."""
-        return [next(self._numbers) for _ in range(count)]
+        self._numbers_given += count
+        return fictional_numbers(count, start=self._numbers_given - count)
 
     def start(self) -> None:
         self.verb("start_call_batches", p_agency_id=self.agency.id)
