@@ -124,9 +124,22 @@ class Dialer:
 
     async def _begin(self, ultravox: Ultravox, orders: Sequence[DialOrder]) -> None:
         """Begins the claimed calls and starts to dial them at once; nothing waits between the two."""
-        accounts = await asyncio.to_thread(_accounts, {order["agency_id"] for order in orders})
-        orders = [order for order in orders if order["agency_id"] in accounts]
         await ultravox.connect(len(orders))
+        begun = await asyncio.to_thread(self._begin_dial, orders)
+        self._batches.update(order["batch_id"] for order, _, _ in begun)
+        dials = [asyncio.create_task(self._dial(ultravox, *dial)) for dial in begun]
+        if dials:
+            turn = asyncio.create_task(self._settle_turn(dials))
+            self._turns.add(turn)
+            turn.add_done_callback(self._turns.discard)
+
+    def _begin_dial(self, orders: Sequence[DialOrder]) -> list[tuple[DialOrder, secrets.Account, float]]:
+        """What begin_dial has begun, and by when each POST must have left.
+
+        All in one thread: while a loop is busy with a hundred answers, each way back to it takes 20 ms.
+        """
+        accounts = _accounts({order["agency_id"] for order in orders})
+        orders = [order for order in orders if order["agency_id"] in accounts]
         dial_by = boottime() + self._settings.dial_by_seconds  # before asking: the commit can only be later
         params = {
             "p_worker": self._worker,
@@ -134,21 +147,11 @@ class Dialer:
             "p_lease_seconds": self._settings.lease_seconds,
         }
         try:
-            answer = await asyncio.to_thread(database.rpc, "begin_dial", params)
+            begun = set(database.rpc("begin_dial", params)["begun"])
         except DatabaseError:
             logger.exception("begin_dial did not answer; its calls are not dialled")
-            return
-        begun = set(answer["begun"])
-        self._batches.update(order["batch_id"] for order in orders if order["call_id"] in begun)
-        dials = [
-            asyncio.create_task(self._dial(ultravox, order, accounts[order["agency_id"]], dial_by))
-            for order in orders
-            if order["call_id"] in begun
-        ]
-        if dials:
-            turn = asyncio.create_task(self._settle_turn(dials))
-            self._turns.add(turn)
-            turn.add_done_callback(self._turns.discard)
+            return []
+        return [(order, accounts[order["agency_id"]], dial_by) for order in orders if order["call_id"] in begun]
 
     async def _dial(self, ultravox: Ultravox, order: DialOrder, account: secrets.Account, dial_by: float) -> DialResult:
         try:
