@@ -34,6 +34,7 @@ def postgrest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
             "FUNCTIONS_URL": "https://functions.example",
         }.items():
             monkeypatch.setenv(name, value)
+        database.close()  # a client of the tests before has another address
         settings.cache_clear()
         yield served
         database.close()
