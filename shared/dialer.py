@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 import stamina
 
-from shared import database, secrets
+from shared import crash_points, database, secrets
 from shared.dials import DialResult
 from shared.errors import DatabaseError
 from shared.reconcile import reconcile
@@ -116,11 +116,14 @@ class Dialer:
             "p_agency_id": self._agency_id,
         }
         try:
-            return cast("Claim", await asyncio.to_thread(database.rpc, "claim_calls", params, repeatable=False))
+            claim = cast("Claim", await asyncio.to_thread(database.rpc, "claim_calls", params, repeatable=False))
         except DatabaseError:
             logger.exception("The claim failed; it is tried again")
             self._claims_failed += 1
             return None
+        if claim["calls"]:
+            crash_points.reach("claimed")
+        return claim
 
     async def _begin(self, ultravox: Ultravox, orders: Sequence[DialOrder]) -> None:
         """Begins the claimed calls and starts to dial them at once; nothing waits between the two."""
@@ -151,6 +154,7 @@ class Dialer:
         except DatabaseError:
             logger.exception("begin_dial did not answer; its calls are not dialled")
             return []
+        crash_points.reach("begun")
         return [(order, accounts[order["agency_id"]], dial_by) for order in orders if order["call_id"] in begun]
 
     async def _dial(self, ultravox: Ultravox, order: DialOrder, account: secrets.Account, dial_by: float) -> DialResult:
@@ -186,6 +190,7 @@ class Dialer:
     async def _settle(self, results: Sequence[DialResult]) -> None:
         self._results.update(result.result for result in results)
         params = {"p_results": [result.as_json() for result in results]}
+        crash_points.reach("before_settle")
         try:
             async for attempt in stamina.retry_context(
                 on=DatabaseError, attempts=10, timeout=2 * self._settings.write_timeout_seconds
@@ -197,6 +202,8 @@ class Dialer:
             logger.exception(
                 "Results could not be written; reconciliation will learn them", extra={"results": len(results)}
             )
+        else:
+            crash_points.reach("settled")
 
     async def _keep_reconciling(self, ultravox: Ultravox) -> None:
         while True:

@@ -13,7 +13,7 @@ import stamina
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from shared import secrets
+from shared import crash_points, secrets
 from shared.dials import DialResult, call_request, read_answer
 from shared.lanes import Lanes
 from shared.settings import settings
@@ -51,18 +51,26 @@ class Page(BaseModel):
 
 
 class Sending:
-    """Watches one POST on its way to the socket: refuses the first byte after `dial_by`, remembers whether it left."""
+    """Watches one POST on its way to the socket: refuses what would leave after `dial_by`, remembers whether it left.
+
+    Headers and body are two writes. A worker that was frozen between them must not send the second: until the body is
+    whole the provider does not know whom to call.
+    """
 
     def __init__(self, dial_by: float) -> None:
-        self._dial_by = dial_by
+        self.dial_by = dial_by
         self.sent = False
 
     async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
-        # httpcore announces each step; this is the last one before the first byte, after any connecting.
-        if event == "http11.send_request_headers.started":
-            if boottime() >= self._dial_by:
+        # httpcore announces each step; these are the last ones before a write, after any connecting.
+        if event in ("http11.send_request_headers.started", "http11.send_request_body.started"):
+            crash_points.reach("before_post")
+            if boottime() >= self.dial_by:
                 raise TooLateError
             self.sent = True
+            crash_points.reach("checked")
+        elif event == "http11.send_request_body.complete":
+            crash_points.reach("during_post")
 
 
 class Ultravox:
@@ -118,6 +126,7 @@ class Ultravox:
         try:
             async with asyncio.timeout(self._settings.dial_timeout_seconds):
                 response = await self._dialling.send(request)
+                crash_points.reach("answered")
         except TooLateError:
             return DialResult(call_id, "not_sent", "The time to send had passed")
         except (httpx.HTTPError, TimeoutError) as error:

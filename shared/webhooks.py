@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared import inputs
+from shared import crash_points, inputs
 from shared.database import rpc
 from shared.errors import UnauthorizedError
 from shared.secrets import webhook_secret
@@ -100,5 +100,7 @@ def _refused(agency: str, reason: str) -> UnauthorizedError:
 
 
 def _ingest(agency_id: UUID, event: str, call: dict[str, Any]) -> None:
+    crash_points.reach("event_verified")
     result = rpc("ingest_event", {"p_agency_id": agency_id, "p_event": event, "p_call": call})
+    crash_points.reach("event_ingested")
     logger.info("an event was applied", extra={"agency_id": str(agency_id), "event": event, "result": result})

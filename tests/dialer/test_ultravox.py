@@ -17,6 +17,7 @@ import pytest
 
 from shared.dials import DialOrder, DialResult
 from shared.ultravox import LookupFailedError, Sending, TooLateError, Ultravox, boottime
+from tests.dialer.harness import until
 from tests.servers import serving
 
 if TYPE_CHECKING:
@@ -92,6 +93,15 @@ def test_a_post_whose_time_is_over_is_refused_at_that_step() -> None:
     with pytest.raises(TooLateError):
         asyncio.run(sending.trace("http11.send_request_headers.started", {}))
     assert not sending.sent
+
+
+def test_a_body_whose_time_is_over_is_refused_after_its_headers() -> None:
+    sending = Sending(boottime() + 0.05)
+
+    asyncio.run(sending.trace("http11.send_request_headers.started", {}))
+    until(lambda: boottime() >= sending.dial_by)
+    with pytest.raises(TooLateError):
+        asyncio.run(sending.trace("http11.send_request_body.started", {}))
 
 
 @dataclass

@@ -1,0 +1,36 @@
+"""Named places at which a test may hold, freeze or kill a worker. In production they are a call that does nothing.
+
+A test's own process puts its hook in `hook` before any work begins; no setting and no message can. The hook runs in
+the thread that has come to the point and may keep it there: at the points marked * that is the dialler's event loop,
+so that the whole worker stands still.
+
+* claimed         claim_calls has answered
+* begun           begin_dial has committed, and its thread knows
+* before_post  *  before the last look at the clock (dial_by), once for the headers and once for the body
+* checked      *  between that look and the write to the socket: the gap that no program can close
+* during_post  *  the whole request has left
+* answered     *  the provider's answer is there
+* before_settle   the results of a turn are about to be written
+* settled         they have been written, and their thread knows
+* event_verified  webhook-ingest has accepted the signature and has written nothing
+* event_ingested  webhook-ingest has committed and not yet answered
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _nothing(_point: str) -> None:
+    pass
+
+
+hook: Callable[[str], None] = _nothing
+
+
+def reach(point: str) -> None:
+    """Say that the caller has come to this point."""
+    hook(point)
