@@ -3,7 +3,7 @@ create table public.call_events (
   agency_id uuid not null references public.agencies (id),
   batch_id uuid references public.call_batches (id),
   contact_id uuid references public.campaign_contacts (id),
-  call_id uuid references public.calls (id),
+  call_id uuid references public.calls (id) on delete set null,  -- an imported row may turn out to be a call of ours
   event text not null,
   reason text,
   detail jsonb,

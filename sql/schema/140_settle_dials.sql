@@ -37,7 +37,12 @@ begin
     if not v_agency.needs_agency then
       perform batchline.refuse_given_up(v_agency.call_ids);
     end if;
-    v_settled := v_settled + batchline.settle_locked(v_agency.results);
+    v_settled := v_settled + batchline.settle_locked(v_agency.id, v_agency.results);
+    if v_agency.needs_agency then
+      perform batchline.trip_breaker(batch)
+      from public.call_batches as batch
+      where id = any (v_agency.batch_ids) and status = 'processing';
+    end if;
     perform batchline.complete_batches(v_agency.batch_ids);
   end loop;
   return jsonb_build_object('settled', v_settled);

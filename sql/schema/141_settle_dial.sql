@@ -17,7 +17,7 @@ begin
     return false;
   end if;
   if p_result = 'unknown' then
-    perform batchline.mark_unknown(v_call, p_reason);
+    perform batchline.mark_unknown(v_call, p_reason, 'unknown');
     return true;
   end if;
 

@@ -1,5 +1,6 @@
--- Late knowledge: the contact follows its call back, with the attempt counted, if nothing else has happened to it
--- since. The agency's lock keeps the claim away from the contact and its number.
+-- Late knowledge: the contact follows its call back, with the attempt counted, where nobody else is being called at its
+-- number and it is not done with: a contact that has had a later call is taken back from the queue, but not from its
+-- end. The agency's lock keeps the claim away from the contact and its number.
 create function batchline.revive_contact(p_call public.calls)
 returns boolean
 language plpgsql volatile set search_path = ''
@@ -13,7 +14,10 @@ begin
   end if;
   update public.campaign_contacts as contact
   set status = 'in_progress',
-      attempts = contact.attempts + (p_call.dial_result is distinct from 'number_refused')::int,  -- that one still counts
+      call_id = p_call.id,
+      attempts = least(  -- that of a refused number still counts
+        contact.attempts + (p_call.dial_result is distinct from 'number_refused')::int, contact.max_attempts
+      ),
       next_attempt_at = null,
       completed_at = null,
       outcome = null,
@@ -22,8 +26,7 @@ begin
       reason_at = batchline.clock()
   from public.call_batches as batch
   where contact.id = p_call.contact_id
-    and contact.call_id = p_call.id
-    and contact.status in ('queued', 'skipped', 'failed')
+    and (contact.status = 'queued' or contact.status in ('skipped', 'failed') and contact.call_id = p_call.id)
     and batch.id = contact.batch_id
     and batch.status <> 'completed';
   return found;

@@ -4,13 +4,17 @@ returns boolean
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_call public.calls := p_call;
+  v_call public.calls;
   v_status text := batchline.call_status(p_data);
-  v_changed boolean := false;
+  v_changed boolean;
 begin
-  v_changed := batchline.accept_call(
-    v_call, (p_data ->> 'callId')::uuid, case p_source when 'lookup' then 'adopted' else 'accepted' end
-  );
+  if p_call.status = 'ended' and p_call.outcome = 'unknown' then
+    v_changed := v_status = 'ended' and batchline.learn_ending(p_call, p_data);
+  else
+    v_changed := batchline.accept_call(
+      p_call, (p_data ->> 'callId')::uuid, case p_source when 'lookup' then 'adopted' else 'accepted' end
+    );
+  end if;
   select * into v_call from public.calls where id = p_call.id;
   if v_call.ultravox_call_id::text is distinct from p_data ->> 'callId' then
     return false;

@@ -18,7 +18,9 @@ begin
 
   select retry into v_retry from public.call_batches where id = v_call.batch_id;
   if p_outcome = 'answered' then
-    perform batchline.finish_contact(v_call, 'completed', p_outcome, 'Answered', v_call.duration_seconds);
+    perform batchline.finish_contact(
+      v_call, 'completed', p_outcome, batchline.outcome_note(p_outcome), v_call.duration_seconds
+    );
   elsif p_outcome = 'unknown' or not v_retry -> 'on' ? p_outcome then
     perform batchline.finish_contact(v_call, 'failed', p_outcome, batchline.outcome_note(p_outcome));
   else

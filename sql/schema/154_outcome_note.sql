@@ -3,6 +3,7 @@ returns text
 language sql immutable set search_path = ''
 as $$
   select case p_outcome
+    when 'answered' then 'Answered'
     when 'no_answer' then 'No answer'
     when 'busy' then 'Busy'
     when 'rejected' then 'The call was rejected'

@@ -1,5 +1,6 @@
 -- Which calls the provider is to be asked about now, and whose account is to be read again. Stamps asked_at, so that
--- two workers do not ask the same; a question whose worker died is asked again after p_ask_again_seconds.
+-- two workers do not ask the same; a question whose worker died is asked again after p_ask_again_seconds. The stamp
+-- goes with the question and comes back with its answer (record_none).
 create function batchline.claim_questions(
   p_limit int, p_ask_after_seconds double precision, p_ask_again_seconds double precision,
   p_silence_seconds double precision, p_join_timeout_seconds double precision, p_agency_id uuid default null
@@ -18,7 +19,7 @@ begin
     from public.calls as call
     where call.is_live
       and (p_agency_id is null or call.agency_id = p_agency_id)
-      and coalesce(call.asked_at + make_interval(secs => p_ask_again_seconds) <= v_now, true)
+      and coalesce(greatest(call.asked_at, call.none_at) + make_interval(secs => p_ask_again_seconds) <= v_now, true)
       and case call.status
             when 'unknown' then call.unknown_at + make_interval(secs => p_ask_after_seconds) <= v_now
             else call.status in ('ringing', 'answered') and (
@@ -37,14 +38,17 @@ begin
   select coalesce(
     jsonb_agg(
       jsonb_build_object(
-        'call_id', id, 'agency_id', agency_id, 'contact_id', contact_id, 'ultravox_call_id', ultravox_call_id,
-        'began_at', public.iso_utc(began_at)
+        'call_id', asked.id, 'agency_id', asked.agency_id, 'ultravox_call_id', asked.ultravox_call_id,
+        'ultravox_agent_id', agent.ultravox_agent_id, 'asked_at', asked.asked_at,
+        -- the provider's clock may be behind ours
+        'created_from', public.iso_utc(asked.began_at - interval '5 minutes')
       )
     ),
     '[]'
   )
   into v_questions
-  from asked;
+  from asked
+  join public.agent_mappings as agent on agent.id = asked.agent_mapping_id;
 
   with due as (
     select agency.id

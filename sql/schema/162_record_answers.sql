@@ -1,7 +1,8 @@
--- What the provider answered. p_answers: [{"call_id", "answer": "found" | "none" | "failed", "call"?}].
--- found: applied. none, of an unknown call: once is not enough (a look-up may lag); twice, p_ask_again_seconds apart,
--- and nothing was placed. none, of a call that the provider had accepted: it is gone, and its fate with it.
--- failed: asked again later.
+-- What the provider answered. p_answers: [{"call_id", "answer", "asked_at", …}] with, by answer,
+-- found: "call", the provider's Call, which is applied;
+-- none: "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
+-- agent delete themselves (record_none);
+-- failed: "reason", why the provider could not be asked; it is asked again later.
 create function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
 returns jsonb
 language plpgsql volatile
@@ -14,7 +15,9 @@ declare
 begin
   for v_answer in
     select answer.*, call.agency_id, call.batch_id
-    from jsonb_to_recordset(p_answers) as answer (call_id uuid, answer text, call jsonb)
+    from jsonb_to_recordset(p_answers) as answer (
+      call_id uuid, answer text, asked_at timestamptz, call jsonb, deleted uuid[], deletes boolean, reason text
+    )
     join public.calls as call on call.id = answer.call_id
     order by call.agency_id, call.batch_id, call.id
   loop
@@ -24,8 +27,12 @@ begin
       v_found := v_found + 1;
     elsif v_answer.answer = 'none' then
       perform batchline.lock_batches(array[v_answer.batch_id]);
-      v_not_placed := v_not_placed + batchline.record_none(v_answer.call_id, p_ask_again_seconds)::int;
+      v_not_placed := v_not_placed + batchline.record_none(
+        v_answer.call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted, coalesce(v_answer.deletes, false)
+      )::int;
       perform batchline.complete_batches(array[v_answer.batch_id]);
+    else
+      perform batchline.record_failed_question(v_answer.call_id, v_answer.reason);
     end if;
   end loop;
   return jsonb_build_object('found', v_found, 'not_placed', v_not_placed);

@@ -69,7 +69,7 @@ def test_a_call_released_before_it_began_lives_again_if_it_was_placed_after_all(
 def test_a_call_that_the_provider_twice_denied_lives_again(world: World) -> None:
     call_id = world.call_in("unknown", contacts=2)
     for _ in range(2):
-        world.answer(call_id, "none")
+        world.none(call_id)
         world.move_clock(130)
     assert world.call(call_id)["status"] == "not_placed"
 
@@ -157,4 +157,42 @@ def test_a_completed_batch_is_not_opened_again_but_an_alarm_is_raised(world: Wor
 
     assert world.contacts(batch_id) == before
     assert len(world.events(call_id=call_id, event="late_acceptance")) == 1
+    assert_sound(world.connection)
+
+
+def redialled(world: World, outcome: str, **batch: Any) -> tuple[UUID, UUID]:
+    """A call that was given up, and the one that was made to the same person since, which has ended."""
+    world.processing(["+12125550101", "+12125550102"], **batch)
+    first = world.dial(1)[0]
+    world.settle(first, "unreachable", reason="why")
+    world.move_clock(40)
+    again = next(one for one in world.dial() if world.call(one)["contact_id"] == world.call(first)["contact_id"])
+    world.accept([again])
+    world.finish(again, talk_seconds=42 if outcome == "answered" else None, sip=outcome.upper())
+    return first, again
+
+
+def test_a_contact_called_since_and_queued_again_follows_the_call_back(world: World) -> None:
+    first, again = redialled(world, "busy")
+    assert world.contact_of(first)["status"] == "queued"
+
+    world.tell(payloads.answered(world.call(first))["joined"])
+
+    contact = world.contact_of(first)
+    assert (contact["status"], contact["call_id"], contact["attempts"]) == ("in_progress", str(first), 2)
+    assert world.call(first)["status"] == "answered"
+    assert world.call(again)["status"] == "ended"
+    assert_sound(world.connection)
+
+
+@pytest.mark.parametrize("outcome", ["answered", "rejected"])
+def test_a_contact_called_since_and_done_with_is_left_alone_with_an_alarm(world: World, outcome: str) -> None:
+    first, _ = redialled(world, outcome)
+    before = world.contact_of(first)
+
+    world.tell(payloads.answered(world.call(first))["joined"])
+
+    assert world.contact_of(first) == before
+    assert world.call(first)["status"] == "not_placed"
+    assert len(world.events(event="late_acceptance", call_id=first)) == 1
     assert_sound(world.connection)

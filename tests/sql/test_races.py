@@ -215,7 +215,7 @@ def test_word_of_a_call_that_is_given_up_at_this_moment_is_to_be_repeated(
 ) -> None:
     call_id = ours.call_in("unknown", contacts=2)
     told = payloads.answered(ours.call(call_id))["joined"]
-    ours.answer(call_id, "none")
+    ours.none(call_id)
 
     def say() -> object:
         if word == "201":
@@ -223,7 +223,7 @@ def test_word_of_a_call_that_is_given_up_at_this_moment_is_to_be_repeated(
         return theirs.tell(told)
 
     with ours.connection.transaction():
-        assert ours.answer(call_id, "none", ask_again=0)["not_placed"] == 1
+        assert ours.none(call_id, ask_again=0)["not_placed"] == 1
         late = race(theirs, say)
         late.wait_until_blocked()
 

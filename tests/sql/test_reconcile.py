@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.sql import payloads
 from tests.sql.checks import assert_sound
+from tests.sql.payloads import began, stamp
 from tests.sql.world import CALL_STATES, World
 
 if TYPE_CHECKING:
@@ -35,17 +37,19 @@ def test_an_unknown_call_is_asked_about_after_a_minute_and_again_after_two(world
 def test_a_question_names_what_the_look_up_needs(world: World) -> None:
     call_id = world.call_in("ringing")
     world.move_clock(601)
-    row = world.call(call_id)
 
     question = world.questions()["calls"][0]
 
-    assert {key: question[key] for key in ("call_id", "agency_id", "contact_id", "ultravox_call_id")} == {
+    row = world.call(call_id)
+    agent = next(row for row in world.all("agent_mappings"))
+    assert question == {
         "call_id": row["id"],
         "agency_id": row["agency_id"],
-        "contact_id": row["contact_id"],
         "ultravox_call_id": row["ultravox_call_id"],
+        "ultravox_agent_id": agent["ultravox_agent_id"],
+        "asked_at": row["asked_at"],
+        "created_from": stamp(began(row) - timedelta(minutes=5)).replace("+00:00", "Z"),
     }
-    assert question["began_at"].endswith("Z")
 
 
 @pytest.mark.parametrize("status", ["ringing", "answered"])
@@ -130,7 +134,7 @@ def test_one_none_is_not_enough_nor_are_two_too_close(world: World) -> None:
     call_id = world.call_in("unknown", contacts=2)
 
     for _ in range(3):
-        assert world.answer(call_id, "none")["not_placed"] == 0
+        assert world.none(call_id)["not_placed"] == 0
         world.move_clock(39)
 
     assert world.call(call_id)["status"] == "unknown"
@@ -139,10 +143,10 @@ def test_one_none_is_not_enough_nor_are_two_too_close(world: World) -> None:
 
 def test_two_nones_two_minutes_apart_put_the_contact_back_uncounted(world: World) -> None:
     call_id = world.call_in("unknown", contacts=2)
-    world.answer(call_id, "none")
+    world.none(call_id)
     world.move_clock(121)
 
-    assert world.answer(call_id, "none") == {"found": 0, "not_placed": 1}
+    assert world.none(call_id) == {"found": 0, "not_placed": 1}
 
     contact = world.contact_of(call_id)
     assert world.call(call_id)["status"] == "not_placed"
@@ -150,14 +154,123 @@ def test_two_nones_two_minutes_apart_put_the_contact_back_uncounted(world: World
     assert_sound(world.connection)
 
 
-def test_a_failed_look_up_between_two_nones_changes_nothing(world: World) -> None:
+def test_two_nones_to_one_question_are_one(world: World) -> None:
     call_id = world.call_in("unknown")
+    world.none(call_id)
+    world.move_clock(121)
+
+    assert world.answer(call_id, "none")["not_placed"] == 0
+
+    assert world.call(call_id)["status"] == "unknown"
+
+
+def test_a_none_that_answers_an_earlier_question_counts_for_nothing(world: World) -> None:
+    call_id = world.call_in("unknown")
+    world.none(call_id)
+    before = world.call(call_id)["asked_at"]
+    world.move_clock(121)
+    world.set("calls", call_id, asked_at=world.time())
+
+    assert world.answer(call_id, "none", asked_at=before)["not_placed"] == 0
+
+    assert world.call(call_id)["status"] == "unknown"
+    assert world.answer(call_id, "none")["not_placed"] == 1
+
+
+def test_an_earlier_none_does_not_end_a_call_that_was_asked_about_since(world: World) -> None:
+    call_id = world.call_in("ringing")
+
+    world.answer(call_id, "none", asked_at=world.time(-5))
+
+    assert world.call(call_id)["status"] == "ringing"
+
+
+def test_after_a_first_none_the_next_question_waits_from_its_answer_on(world: World) -> None:
+    call_id = world.call_in("unknown")
+    world.move_clock(61)
+    assert asked(world) == [str(call_id)]
+    world.move_clock(30)  # so long did the look-up take
     world.answer(call_id, "none")
+
+    world.move_clock(119)
+    assert asked(world) == []
+    world.move_clock(2)
+    assert asked(world) == [str(call_id)]
+    assert world.answer(call_id, "none")["not_placed"] == 1
+
+
+def test_a_failed_look_up_between_two_nones_changes_nothing_but_the_trail(world: World) -> None:
+    call_id = world.call_in("unknown")
+    world.none(call_id)
     before = world.snapshot()
 
-    assert world.answer(call_id, "failed") == {"found": 0, "not_placed": 0}
+    assert world.answer(call_id, "failed", reason="GET /api/calls: 500") == {"found": 0, "not_placed": 0}
 
-    assert world.snapshot() == before
+    after = world.snapshot()
+    (written,) = [event for event in after.pop("call_events") if event not in before["call_events"]]
+    assert (written["event"], written["reason"]) == ("asked", "GET /api/calls: 500")
+    assert after.items() <= before.items()
+
+
+def test_a_look_up_that_keeps_failing_is_written_down_once_per_reason(world: World) -> None:
+    call_id = world.call_in("unknown")
+
+    for reason in ("refused", "refused", "timed out", "timed out", "refused"):
+        world.answer(call_id, "failed", reason=reason)
+
+    assert [event["reason"] for event in world.events(event="asked")] == ["refused", "timed out", "refused"]
+
+
+STRANGER = "0b54ea2c-6b50-4b2c-9b8a-1d6f6a7d1a2b"
+
+
+@pytest.mark.parametrize(
+    ("doubt", "reason"),
+    [
+        ({"deleted": [STRANGER]}, "A call was deleted at the provider that may be this one"),
+        ({"deletes": True}, "The agent's calls delete themselves, so the provider cannot tell whether it was placed"),
+    ],
+    ids=["deleted", "deletes"],
+)
+def test_a_call_that_may_have_been_deleted_is_never_called_again(
+    world: World, doubt: dict[str, object], reason: str
+) -> None:
+    call_id = world.call_in("unknown")
+    world.none(call_id, **doubt)
+    assert world.call(call_id)["status"] == "unknown"
+    world.move_clock(121)
+
+    assert world.none(call_id, **doubt) == {"found": 0, "not_placed": 0}
+
+    call, contact = world.call(call_id), world.contact_of(call_id)
+    assert (call["status"], call["outcome"], call["reason"]) == ("ended", "unknown", reason)
+    assert (contact["status"], contact["outcome"]) == ("failed", "unknown")
+    assert contact["reason"] == "We could not learn what became of this call; it was not dialled again."
+    assert world.claim() == []
+    assert_sound(world.connection)
+
+
+def test_deleted_calls_that_we_know_raise_no_doubt(world: World) -> None:
+    world.processing(2)
+    known, call_id = world.dial(2)
+    world.settle(known, "accepted", ultravox_call_id=STRANGER)
+    world.settle(call_id, "unknown", reason="lost")
+    world.none(call_id, deleted=[STRANGER])
+    world.move_clock(121)
+
+    assert world.none(call_id, deleted=[STRANGER])["not_placed"] == 1
+
+
+def test_another_agencys_row_of_a_deleted_call_explains_nothing(world: World) -> None:
+    other = World(world.connection)
+    other.accept([other.call_in("dialing")])
+    theirs = other.all("calls")[0]["ultravox_call_id"]
+    call_id = world.call_in("unknown")
+    world.none(call_id)
+    world.move_clock(121)
+
+    assert world.none(call_id, deleted=[theirs])["not_placed"] == 0
+    assert world.contact_of(call_id)["outcome"] == "unknown"
 
 
 @pytest.mark.parametrize("status", ["ringing", "answered"])
@@ -201,9 +314,9 @@ def test_answering_twice_changes_nothing_more(world: World, status: str) -> None
 def test_none_of_a_call_of_a_cancelled_batch_skips_its_contact(world: World) -> None:
     call_id = world.call_in("unknown")
     world.cancel(UUID(world.call(call_id)["batch_id"]))
-    world.answer(call_id, "none")
+    world.none(call_id)
     world.move_clock(121)
-    world.answer(call_id, "none")
+    world.none(call_id)
 
     assert world.contact_of(call_id)["status"] == "skipped"
     assert_sound(world.connection)
@@ -212,12 +325,13 @@ def test_none_of_a_call_of_a_cancelled_batch_skips_its_contact(world: World) -> 
 def test_all_answers_of_a_round_are_recorded_at_once(world: World) -> None:
     other = World(world.connection)
     found, lost = world.call_in("unknown"), other.call_in("unknown")
-    world.answer(lost, "none")
+    other.none(lost)
     world.move_clock(121)
+    other.set("calls", lost, asked_at=other.time())
 
     answers = [
         {"call_id": str(found), "answer": "found", "call": payloads.answered(world.call(found))["ended"]},
-        {"call_id": str(lost), "answer": "none"},
+        {"call_id": str(lost), "answer": "none", "asked_at": other.call(lost)["asked_at"]},
     ]
     counts = world.verb("record_answers", p_answers=answers, p_ask_again_seconds=120)
 

@@ -100,17 +100,40 @@ def test_news_puts_the_end_of_patience_off(world: World) -> None:
     assert sum(world.sweep().values()) == 0
 
 
-def test_a_call_is_known_after_all_when_it_was_closed_as_unknown(world: World) -> None:
-    call_id = world.call_in("unknown")
+@pytest.mark.parametrize("known", [False, True], ids=["its id was never known", "its id was known"])
+@pytest.mark.parametrize(
+    ("told", "status", "outcome", "reason"),
+    [("answered", "completed", "answered", "Answered"), ("unanswered", "failed", "no_answer", "No answer")],
+)
+def test_what_became_of_a_call_that_was_given_up_is_learned_after_all(
+    world: World, known: bool, told: str, status: str, outcome: str, reason: str
+) -> None:
+    call_id = world.call_in("ringing" if known else "unknown")
     world.move_clock(LONGEST + GIVE_UP + 1)
-    world.sweep()
-    before = world.contact_of(call_id)
+    assert world.sweep()["given_up"] == 1
+    row = world.call(call_id)
+    words = getattr(payloads, told)(row, UUID(row["ultravox_call_id"]) if known else None)
 
-    world.tell(payloads.answered(world.call(call_id))["ended"])
+    world.tell(words["started"])
+    assert world.contact_of(call_id)["outcome"] == "unknown"
+    assert [world.tell(words[word]) for word in ("ended", "ended", "billed")] == ["applied", "unchanged", "applied"]
 
-    assert world.contact_of(call_id) == before
-    assert world.call(call_id)["status"] == "ended"
+    call, contact = world.call(call_id), world.contact_of(call_id)
+    assert (call["status"], call["outcome"], call["ultravox_call_id"]) == ("ended", outcome, words["ended"]["callId"])
+    assert call["billing_status"] == words["billed"]["billingStatus"]
+    assert (contact["status"], contact["outcome"], contact["reason"]) == (status, outcome, reason)
+    assert contact["duration_seconds"] == (42 if told == "answered" else None)
+    assert world.batch(contact["batch_id"])["status"] == "completed"
+    assert world.claim() == []
     assert_sound(world.connection)
+
+
+def test_a_worker_that_stopped_says_nothing_about_the_provider(world: World) -> None:
+    call_id = world.call_in("dialing")
+    world.move_clock(61)
+    world.sweep()
+
+    assert (world.call(call_id)["status"], world.call(call_id)["dial_result"]) == ("unknown", None)
 
 
 def test_a_sweep_is_bounded(world: World) -> None:

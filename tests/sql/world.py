@@ -141,9 +141,16 @@ class World:
         timers = {f"p_{name}_seconds": seconds for name, seconds in after.items()}
         return self.verb("claim_questions", p_limit=limit, p_agency_id=self.agency.id, **timers)
 
-    def answer(self, call_id: UUID, answer: str, call: Json | None = None, ask_again: float = 120) -> Json:
-        answers = [{"call_id": call_id, "answer": answer, "call": call}]
+    def answer(self, call_id: UUID, answer: str, call: Json | None = None, ask_again: float = 120, **more: Any) -> Json:
+        """Brings an answer to the latest question, unless `asked_at` says to which."""
+        asked = {"asked_at": self.call(call_id)["asked_at"], **more}
+        answers = [{"call_id": call_id, "answer": answer, "call": call, **asked}]
         return self.verb("record_answers", p_answers=answers, p_ask_again_seconds=ask_again)
+
+    def none(self, call_id: UUID, ask_again: float = 120, **more: Any) -> Json:
+        """Asks about the call now, whatever the timers say; the provider knows of no such call."""
+        self.set("calls", call_id, asked_at=self.time())
+        return self.answer(call_id, "none", ask_again=ask_again, **more)
 
     # --- states to start from
 
