@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -233,7 +233,7 @@ STRANGER = "0b54ea2c-6b50-4b2c-9b8a-1d6f6a7d1a2b"
     ids=["deleted", "deletes"],
 )
 def test_a_call_that_may_have_been_deleted_is_never_called_again(
-    world: World, doubt: dict[str, object], reason: str
+    world: World, doubt: dict[str, Any], reason: str
 ) -> None:
     call_id = world.call_in("unknown")
     world.none(call_id, **doubt)
