@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -15,11 +15,11 @@ from shared.inputs import Input, Number, PageLength, PageStart, Whole
 
 if TYPE_CHECKING:
     from shared.auth import Caller
+    from shared.idempotency import Attempt
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MAX_LIST_LIMIT = 100
 MAX_CONTACT_LIMIT = 200
-STILL_NOW = timedelta(minutes=5)  # a scheduled_for this far back is a client that was slow, not a mistake
 
 BatchStatus = Literal["draft", "pending", "scheduled", "processing", "paused", "completed", "failed", "cancelled"]
 ContactStatus = Literal["pending", "queued", "in_progress", "completed", "failed", "skipped"]
@@ -43,15 +43,6 @@ def _instant(value: object) -> datetime:
     return time
 
 
-def _from_now_on(time: datetime | None) -> datetime | None:
-    now = datetime.now(UTC)
-    if time is None or now - STILL_NOW <= time <= now:
-        return None
-    if time < now:
-        raise ValueError("must not lie in the past")
-    return time
-
-
 def _not_available_yet(value: object) -> object:
     if value is not None:
         raise ValueError("is not available yet; leave it out or send null")
@@ -71,7 +62,8 @@ class Retry(Input):
 
 
 class NewBatch(Input):
-    """A batch to create. How much pace and concurrency the agency's plan allows is for the database to say."""
+    """A batch to create. What the plan allows and whether a time lies in the past is for the database to say: a body
+    that is repeated must mean the same as before."""
 
     agent_mapping_id: UUID
     from_number: Annotated[str, AfterValidator(_in_e164)]
@@ -79,7 +71,7 @@ class NewBatch(Input):
     contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
     max_concurrent: Annotated[Whole, Field(ge=1, le=100_000)] = 10
-    scheduled_for: Annotated[Instant | None, AfterValidator(_from_now_on)] = None
+    scheduled_for: Instant | None = None
     name: Text | None = None
     retry: Retry | None = None
     calling_hours: Annotated[None, BeforeValidator(_not_available_yet)] = None
@@ -121,10 +113,11 @@ class ContactQuery(BatchReference):
         return self
 
 
-def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
+def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> dict[str, Any]:
     """Store a batch with its contacts and return the body of the 201.
 
-    Raises ForbiddenError, BadRequestError (beyond the agency's plan), NotFoundError (agent, campaign or from_number).
+    Raises ForbiddenError, BadRequestError (beyond the agency's plan, or in the past), ConflictError and
+    UnprocessableError (idempotency), NotFoundError (agent, campaign or from_number).
     """
     contacts = one_per_number(batch.contacts)
     given: dict[str, Any] = {
@@ -133,7 +126,8 @@ def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
         "contacts": [contact.model_dump(exclude_none=True) for contact in contacts],
         "duplicates_removed": len(batch.contacts) - len(contacts),
     }
-    return rpc("create_call_batch", {"p_user_id": caller.user_id, "p_batch": given}, repeatable=False)
+    params = {"p_user_id": caller.user_id, "p_batch": given, "p_once": attempt.once}
+    return rpc("create_call_batch", params, repeatable=False)
 
 
 def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The edge: an API Gateway event (payload 2.0) in, a response out, and never an exception.
 
-`endpoint` is for what a signed-in person calls, `route` for what has its own way of knowing the caller, `scheduled`
-for processors. The order of checks, so that nobody learns more than they may: method, token, agency, role, body, and
-only then what the function itself refuses.
+`endpoint` is for what a signed-in person calls, `creation` for what of it creates something, `route` for what has its
+own way of knowing the caller, `scheduled` for processors. The order of checks, so that nobody learns more than they
+may: method, token, agency, role, body, idempotency, and only then what the function itself refuses.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from shared import auth, database, inputs
 from shared.errors import AppError, BadRequestError, MethodNotAllowedError, UnauthorizedError
+from shared.idempotency import Attempt
 from shared.settings import SettingsError, settings
 from shared.telemetry import logger
 
@@ -35,7 +36,7 @@ FAILURE = "Something went wrong on our side."
 RUN_BY_HAND_MILLISECONDS = 60_000
 CORS = {
     "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, idempotency-key",
-    "Access-Control-Expose-Headers": "x-request-id, retry-after",
+    "Access-Control-Expose-Headers": "x-request-id, retry-after, idempotent-replayed",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -86,7 +87,7 @@ class Answer:
 
 
 def endpoint(
-    method: str, model: type[Model], *, writes: bool = False, status: int = 200, failure: str = FAILURE
+    method: str, model: type[Model], *, writes: bool = False, failure: str = FAILURE
 ) -> Callable[[Callable[[Caller, Model], Mapping[str, object]]], Handler]:
     """Make a handler of a function that takes the verified caller and their body (GET: query), and returns the answer.
 
@@ -97,19 +98,41 @@ def endpoint(
 
     def decorate(work: Callable[[Caller, Model], Mapping[str, object]]) -> Handler:
         def answer(request: Request) -> Answer:
-            who = auth.caller(request.headers.get("authorization"))
-            logger.thread_safe_append_keys(user_id=who.user_id)
-            try:
-                given = _read(request, method, model, creates=status == 201)
-            except AppError:
-                database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
-                raise
-            logger.thread_safe_append_keys(batch_id=getattr(given, "batch_id", None))
-            return Answer(status, work(who, given))
+            who = _person(request)
+            with _authorized_first(who, writes=writes):
+                given = _read(request, method, model)
+            return Answer(200, work(who, given))
 
         return route(method, failure=failure)(answer)
 
     return decorate
+
+
+def creation(
+    model: type[Model], *, failure: str = FAILURE
+) -> Callable[[Callable[[Caller, Model, Attempt], Mapping[str, object]]], Handler]:
+    """As `endpoint`, for a POST with which an owner or admin creates something: 201, and 201 again when it is repeated.
+
+    The work hands the attempt on to the database, which marks an answer that is not the first with `replayed`.
+    """
+
+    def decorate(work: Callable[[Caller, Model, Attempt], Mapping[str, object]]) -> Handler:
+        def answer(request: Request) -> Answer:
+            who = _person(request)
+            with _authorized_first(who, writes=True):
+                given = _read(request, "POST", model)
+                attempt = Attempt.of(request.id, request.headers, given)
+            return created(work(who, given, attempt))
+
+        return route("POST", failure=failure)(answer)
+
+    return decorate
+
+
+def created(body: Mapping[str, object]) -> Answer:
+    """The answer to a creation, or to its repetition."""
+    shown = {name: value for name, value in body.items() if name != "replayed"}
+    return Answer(201, shown, {"Idempotent-Replayed": "true"} if body.get("replayed") else {})
 
 
 def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:
@@ -164,10 +187,25 @@ def _dispatch(request: Request, method: str, work: Callable[[Request], Answer]) 
     return work(request)
 
 
-def _read(request: Request, method: str, model: type[Model], *, creates: bool) -> Model:
-    if creates and "idempotency-key" in request.headers:
-        raise BadRequestError("Idempotency-Key is not available yet; leave the header out")
-    return inputs.validate(model, request.query if method == "GET" else inputs.parse_json(request.body()))
+def _person(request: Request) -> Caller:
+    who = auth.caller(request.headers.get("authorization"))
+    logger.thread_safe_append_keys(user_id=who.user_id)
+    return who
+
+
+@contextmanager
+def _authorized_first(who: Caller, *, writes: bool) -> Generator[None]:
+    try:
+        yield
+    except AppError:
+        database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
+        raise
+
+
+def _read(request: Request, method: str, model: type[Model]) -> Model:
+    given = inputs.validate(model, request.query if method == "GET" else inputs.parse_json(request.body()))
+    logger.thread_safe_append_keys(batch_id=getattr(given, "batch_id", None))
+    return given
 
 
 def _answer_to(error: Exception, failure: str) -> Answer:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import batches
-from shared.edge import endpoint
+from shared.edge import creation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.auth import Caller
+    from shared.idempotency import Attempt
 
 
-@endpoint("POST", batches.NewBatch, writes=True, status=201, failure="Failed to create batch")
-def main(caller: Caller, batch: batches.NewBatch) -> Mapping[str, object]:
-    return batches.create(caller, batch)
+@creation(batches.NewBatch, failure="Failed to create batch")
+def main(caller: Caller, batch: batches.NewBatch, attempt: Attempt) -> Mapping[str, object]:
+    return batches.create(caller, batch, attempt)

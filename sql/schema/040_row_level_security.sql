@@ -40,3 +40,4 @@ alter table public.call_batches enable row level security;
 alter table public.campaign_contacts enable row level security;
 alter table public.calls enable row level security;
 alter table public.call_events enable row level security;
+alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role

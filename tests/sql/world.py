@@ -253,6 +253,10 @@ class World:
         rows = self._rows(table, "id" if table == "agencies" else "agency_id", self.agency.id)
         return sorted(rows, key=lambda row: str(row["id"]))
 
+    def all_kept(self) -> list[Json]:
+        """The answers kept for the agency's repeated requests."""
+        return self._rows("idempotent_answers", "agency_id", self.agency.id)
+
     def _rows(self, table: LiteralString, column: LiteralString, value: UUID | str) -> list[Json]:
         statement = sql.SQL("select to_jsonb(found) from public.{} as found where {} = %s").format(
             sql.Identifier(table), sql.Identifier(column)

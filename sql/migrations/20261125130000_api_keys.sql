@@ -1,0 +1,183 @@
+set local lock_timeout = '4s';
+set local statement_timeout = '30s';
+
+create table public.idempotent_answers (
+  agency_id uuid not null references public.agencies (id),
+  endpoint text not null,
+  key text not null,  -- the client's Idempotency-Key
+  fingerprint text not null,  -- what the body meant: a hash of the validated model
+  answer jsonb not null,
+  created_at timestamptz not null default batchline.clock(),
+  primary key (agency_id, endpoint, key)
+);
+comment on table public.idempotent_answers is
+  'What was answered to requests that created something, kept 7 days, so that a repeated one creates nothing.';
+create index idempotent_answers_age_idx on public.idempotent_answers (agency_id, created_at);
+alter table public.idempotent_answers enable row level security;
+revoke all on public.idempotent_answers from anon, authenticated;
+grant select, insert, update, delete on public.idempotent_answers to service_role;
+
+drop function batchline.create_call_batch(uuid, jsonb);
+
+-- The answer to an earlier request with the same key, or null: then the caller does the work and keeps its answer, in
+-- this transaction. Of two at once the second is refused rather than kept waiting. The lock ends with its transaction,
+-- so a request that died locks nobody out; it is only tried, so it has no place in the order of locks.
+create or replace function batchline.recall_answer(p_agency_id uuid, p_endpoint text, p_once jsonb)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_kept public.idempotent_answers;
+begin
+  if p_once is null then
+    return null;
+  end if;
+  if not pg_try_advisory_xact_lock(
+    hashtextextended(concat_ws(':', 'batchline.once', p_agency_id, p_endpoint, p_once ->> 'key'), 0)
+  ) then
+    perform batchline.refuse(
+      409, 'request_in_progress', 'A request with this Idempotency-Key is still running; repeat it in a moment'
+    );
+  end if;
+  select * into v_kept
+  from public.idempotent_answers
+  where agency_id = p_agency_id and endpoint = p_endpoint and key = p_once ->> 'key'
+    and created_at > batchline.clock() - interval '7 days';
+  if v_kept.fingerprint <> p_once ->> 'fingerprint' then
+    perform batchline.refuse(
+      422, 'idempotency_key_reused', 'This Idempotency-Key was used before, with another body'
+    );
+  end if;
+  return v_kept.answer || '{"replayed": true}';
+end;
+$$;
+
+-- Keeps the answer of a request for those that repeat it, and throws away some of the agency's that are too old.
+create or replace function batchline.keep_answer(p_agency_id uuid, p_endpoint text, p_once jsonb, p_answer jsonb)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+begin
+  if p_once is not null then
+    delete from public.idempotent_answers
+    where ctid in (
+      select ctid from public.idempotent_answers
+      where agency_id = p_agency_id and created_at <= v_now - interval '7 days'
+      limit 100
+      for update skip locked
+    );
+    insert into public.idempotent_answers (agency_id, endpoint, key, fingerprint, answer, created_at)
+    values (p_agency_id, p_endpoint, p_once ->> 'key', p_once ->> 'fingerprint', p_answer, v_now)
+    on conflict (agency_id, endpoint, key) do update  -- too old, and not thrown away yet
+    set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = excluded.created_at;
+  end if;
+  return p_answer;
+end;
+$$;
+
+-- When a batch is to start: null is now. A time up to five minutes ago is a client that was slow, not a mistake.
+create or replace function batchline.start_time(p_time timestamptz, p_field text)
+returns timestamptz
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+begin
+  if p_time < v_now - interval '5 minutes' then
+    perform batchline.refuse(400, 'bad_request', p_field || ' must not lie in the past', jsonb_build_object('field', p_field));
+  end if;
+  return case when p_time > v_now then p_time end;
+end;
+$$;
+
+-- A batch as the answer to its creation shows it.
+create or replace function batchline.created_batch_json(p_batch_id uuid, p_duplicates_removed int)
+returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'batch_id', batch.id,
+    'status', batch.status,
+    'total_contacts', batch.total_contacts,
+    'duplicates_removed', p_duplicates_removed,
+    'skipped', batch.skipped,
+    'agent_mapping_id', batch.agent_mapping_id,
+    'agent_name', batch.agent_name,
+    'campaign_id', batch.campaign_id,
+    'campaign_name', batch.campaign_name,
+    'from_number', batch.from_number,
+    'calls_per_minute', batch.calls_per_minute,
+    'max_concurrent', batch.max_concurrent,
+    'scheduled_for', public.iso_utc(batch.scheduled_for),
+    'created_at', public.iso_utc(batch.created_at)
+  )
+  from public.v_call_batch_summary as batch
+  where batch.id = p_batch_id;
+$$;
+
+-- One batch with its contacts, in one transaction. The contacts come normalised, valid and without duplicates.
+create or replace function batchline.create_call_batch(p_user_id uuid, p_batch jsonb, p_once jsonb default null)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_answer jsonb := batchline.recall_answer(v_user.agency_id, 'calls-batch-create', p_once);
+  v_start_at timestamptz;
+  v_agency public.agencies;
+  v_agent public.agent_mappings;
+  v_campaign public.campaigns;
+  v_batch public.call_batches;
+begin
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_start_at := batchline.start_time((p_batch ->> 'scheduled_for')::timestamptz, 'scheduled_for');
+  select * into v_agency from public.agencies where id = v_user.agency_id;
+  v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid);
+  v_campaign := batchline.require_campaign(v_agency.id, (p_batch ->> 'campaign_id')::uuid);
+  perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  perform batchline.require_pace(
+    v_agency, (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int
+  );
+
+  insert into public.call_batches (
+    status, agency_id, campaign_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent,
+    retry, scheduled_for, created_by
+  )
+  values (
+    case when v_start_at is null then 'pending' else 'scheduled' end,
+    v_agency.id, v_campaign.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
+    (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int,
+    batchline.default_retry()
+      || coalesce(v_campaign.retry, '{}')
+      || coalesce(nullif(p_batch -> 'retry', 'null'), '{}'),
+    v_start_at, v_user.id
+  )
+  returning * into v_batch;
+
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
+  perform batchline.log_batch_event(v_batch, 'created', p_actor => v_user.id);
+  return batchline.keep_answer(
+    v_agency.id, 'calls-batch-create', p_once,
+    batchline.created_batch_json(v_batch.id, coalesce((p_batch ->> 'duplicates_removed')::int, 0))
+  );
+end;
+$$;
+
+revoke all on function
+  batchline.create_call_batch(uuid, jsonb, jsonb),
+  batchline.created_batch_json(uuid, int),
+  batchline.keep_answer(uuid, text, jsonb, jsonb),
+  batchline.recall_answer(uuid, text, jsonb),
+  batchline.start_time(timestamptz, text)
+from public, anon, authenticated;
+grant execute on function
+  batchline.create_call_batch(uuid, jsonb, jsonb),
+  batchline.created_batch_json(uuid, int),
+  batchline.keep_answer(uuid, text, jsonb, jsonb),
+  batchline.recall_answer(uuid, text, jsonb),
+  batchline.start_time(timestamptz, text)
+to service_role;
