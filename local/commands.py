@@ -151,6 +151,8 @@ def _description(folder: Path) -> Iterable[str]:
     yield f"  database      {env['DATABASE_URL']}"
     yield f"  anon key      {env['SUPABASE_ANON_KEY']}"
     yield f"  service key   {env['SUPABASE_SERVICE_ROLE_KEY']}"
+    yield f"  API key       {env['DEMO_API_KEY']}"
+    yield f"    its secret  {env['DEMO_API_SECRET']}"
     yield f"  demo users    {', '.join(USERS)}"
     yield f"                password {PASSWORD}"
     yield ""

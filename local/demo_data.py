@@ -17,7 +17,7 @@ USERS = {
 
 @dataclass(frozen=True)
 class DemoAgency:
-    """What the demo knows of one agency; `slug` names it in the keys file."""
+    """What the demo knows of one agency; `slug` names it in the keys file, `api_key` is the public half of its key."""
 
     slug: str
     name: str
@@ -26,6 +26,8 @@ class DemoAgency:
     ultravox_agent_id: str
     campaign_id: str
     from_number: str
+    owner_id: str
+    api_key: str
 
 
 ACME = DemoAgency(
@@ -36,6 +38,8 @@ ACME = DemoAgency(
     ultravox_agent_id="00000000-0000-4000-8000-0000000000e1",
     campaign_id="00000000-0000-4000-8000-0000000000f1",
     from_number="+14155550100",
+    owner_id=USERS["owner@acme.test"],
+    api_key="bl_key_acme0000000000000000000000000000",
 )
 GLOBEX = DemoAgency(
     slug="globex",
@@ -45,5 +49,7 @@ GLOBEX = DemoAgency(
     ultravox_agent_id="00000000-0000-4000-8000-0000000000e2",
     campaign_id="00000000-0000-4000-8000-0000000000f2",
     from_number="+12125550100",
+    owner_id=USERS["owner@globex.test"],
+    api_key="bl_key_globex00000000000000000000000000",
 )
 AGENCIES = (ACME, GLOBEX)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm
 
 from local.demo_data import AGENCIES
+from shared import api_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,10 @@ class Keys:
         if jwt.get_unverified_header(token).get("alg") == "HS256":
             return jwt.decode(token, self.hs256_secret, ["HS256"])
         return jwt.decode(token, self._public_key, ["ES256"], audience="authenticated")
+
+    def api_secret(self, slug: str) -> str:
+        """The secret of an agency's key for the batch-call endpoints."""
+        return api_keys.secret_of(f"demo:{slug}", self.hs256_secret)
 
     def public_jwks(self) -> dict[str, list[Jwk]]:
         """What anybody may fetch: the public key alone."""

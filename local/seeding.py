@@ -10,6 +10,7 @@ from local.demo_data import AGENCIES, PASSWORD, USERS
 from local.migrate import execute_file
 from local.processes import ROOT
 from local.users import hash_password, insert
+from shared import api_keys
 
 if TYPE_CHECKING:
     from local.demo_data import DemoAgency
@@ -21,16 +22,24 @@ SEED = ROOT / "sql" / "seed.sql"
 PLAN = {"name": "demo", "calls_per_second": 30, "calls_per_minute": 900, "max_concurrent": 100}
 
 
-def seed(database_url: str) -> None:
-    """Makes the demo users and agencies, once for each database."""
+# The keys file may be a newer one than the database: what it says is what .local/env shows.
+API_KEY = """
+insert into public.api_keys (agency_id, name, api_key, secret_hash, created_by)
+values (%(agency_id)s, 'Demo', %(api_key)s, decode(%(secret_hash)s, 'hex'), %(created_by)s)
+on conflict on constraint api_key_is_unique do update set secret_hash = excluded.secret_hash
+"""
+
+
+def seed(database_url: str, keys: Keys) -> None:
+    """Makes the demo users and agencies, once for each database, and sees to it that their API keys are these."""
     with psycopg.connect(database_url, autocommit=True) as connection, connection.transaction():
-        if _is_seeded(connection):
-            return
-        hashed = hash_password(PASSWORD)
-        for email, user_id in USERS.items():
-            insert(connection, email, hashed, user_id)
-        if SEED.exists():
+        if not _is_seeded(connection):
+            hashed = hash_password(PASSWORD)
+            for email, user_id in USERS.items():
+                insert(connection, email, hashed, user_id)
             execute_file(connection, SEED)
+        for agency in AGENCIES:
+            connection.execute(API_KEY, _api_key(agency, keys))
 
 
 def simulator_config(keys: Keys) -> dict[str, Any]:
@@ -44,6 +53,15 @@ def _account(agency: DemoAgency, keys: Keys) -> dict[str, Any]:
         "name": agency.name,
         "plan": PLAN,
         "agents": [{"agentId": agency.ultravox_agent_id, "name": f"{agency.name} agent"}],
+    }
+
+
+def _api_key(agency: DemoAgency, keys: Keys) -> dict[str, str]:
+    return {
+        "agency_id": agency.id,
+        "api_key": agency.api_key,
+        "secret_hash": api_keys.hashed(keys.api_secret(agency.slug)),
+        "created_by": agency.owner_id,
     }
 
 

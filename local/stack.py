@@ -148,7 +148,7 @@ class Stack:
         self._start_aws(ports)
         self._start_simulator(ports, known)
         self._start_gateway(ports)
-        self._start_database()
+        self._start_database(known)
         self._start_postgrest(ports, known)
         for part in self._parts.values():
             part.wait_ready()
@@ -174,6 +174,8 @@ class Stack:
             "no_proxy": "127.0.0.1,localhost",
             "DEMO_AGENCY_ID": acme.id,
             "DEMO_WEBHOOK_SECRET": known.agencies[acme.slug].webhook_secret,
+            "DEMO_API_KEY": acme.api_key,
+            "DEMO_API_SECRET": known.api_secret(acme.slug),
             "DEMO_AGENT_MAPPING_ID": acme.agent_mapping_id,
             "DEMO_CAMPAIGN_ID": acme.campaign_id,
             "DEMO_FROM_NUMBER": acme.from_number,
@@ -197,7 +199,7 @@ class Stack:
         arguments = (str(ports.gateway), str(self.folder / "keys.json"))
         self._run("gateway", "local.gateway", *arguments, ready="Uvicorn running on")
 
-    def _start_database(self) -> None:
+    def _start_database(self, known: Keys) -> None:
         if self._postgres:
             self._postgres.start()
             self._parts["postgres"] = self._postgres.part
@@ -206,7 +208,7 @@ class Stack:
             self._server.create(self._database)
         migrate.migrate(self.database_url)
         if self._seed:
-            seeding.seed(self.database_url)
+            seeding.seed(self.database_url, known)
 
     def _start_postgrest(self, ports: Ports, known: Keys) -> None:
         login = as_authenticator(self.database_url)

@@ -1,6 +1,7 @@
-"""Who is calling: a Supabase token becomes a Caller, or UnauthorizedError.
+"""Who is calling: a Supabase token or an API key becomes a Caller, or UnauthorizedError.
 
-A token says who somebody is and nothing more: agency and role are read from the database at every request.
+A token says who somebody is and nothing more: agency and role are read from the database at every request. An API key
+is no more than a claim until the database has compared it, in the transaction that does the work.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from uuid import UUID
 import httpx
 import jwt
 
+from shared import api_keys
 from shared.errors import UnauthorizedError, UnavailableError
 from shared.settings import settings
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from supabase_auth import SyncGoTrueClient
 
@@ -30,15 +32,29 @@ LEEWAY_SECONDS = 10
 REFRESH_SECONDS = 60
 AUDIENCE = "authenticated"
 NOT_A_USER = (400, 401, 403, 404)
+NO_API_KEY = "Missing or invalid API key or secret"
+API_KEY = re.compile(r"bl_key_[0-9a-z]{1,64}")
 BEARER = re.compile(r"bearer +([\w-]+\.[\w-]+\.[\w-]+) *", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A verified person: `user_id` is the token's sub, `token` what PostgREST gets to act as them."""
+    """A verified person: `user_id` is the token's sub, `token` what PostgREST gets to act as them.
 
-    user_id: UUID
+    Or a program: `api_key` is the public half, `secret_hash` what the database compares; then the others are empty.
+    """
+
+    user_id: UUID | None
     token: str
+    api_key: str = ""
+    secret_hash: str = ""
+
+    @property
+    def credentials(self) -> dict[str, object]:
+        """Who is calling, as the database's functions take it."""
+        if self.api_key:
+            return {"p_api_key": self.api_key, "p_secret_hash": self.secret_hash}
+        return {"p_user_id": self.user_id}
 
 
 def caller(authorization: str | None) -> Caller:
@@ -56,6 +72,17 @@ def caller(authorization: str | None) -> Caller:
         return Caller(UUID(subject), token)
     except ValueError:
         raise UnauthorizedError from None
+
+
+def key_holder(headers: Mapping[str, str]) -> Caller:
+    """The Caller who sends X-API-KEY and X-API-SECRET; whether they belong together is for the database to say.
+
+    Raises UnauthorizedError for a secret that was mistyped or never was one of ours.
+    """
+    api_key, secret = headers.get("x-api-key", ""), headers.get("x-api-secret", "")
+    if not (API_KEY.fullmatch(api_key) and api_keys.is_well_formed(secret)):
+        raise UnauthorizedError(NO_API_KEY)
+    return Caller(None, "", api_key, api_keys.hashed(secret))
 
 
 class KeySet:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
+from shared.idempotency import Created
 from shared.inputs import Input, Number, PageLength, PageStart, Whole
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class ContactQuery(BatchReference):
         return self
 
 
-def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> dict[str, Any]:
+def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[dict[str, Any]]:
     """Store a batch with its contacts and return the body of the 201.
 
     Raises ForbiddenError, BadRequestError (beyond the agency's plan, or in the past), ConflictError and
@@ -127,7 +128,8 @@ def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> dict[str, Any]:
         "duplicates_removed": len(batch.contacts) - len(contacts),
     }
     params = {"p_user_id": caller.user_id, "p_batch": given, "p_once": attempt.once}
-    return rpc("create_call_batch", params, repeatable=False)
+    answer = rpc("create_call_batch", params, repeatable=False)
+    return Created(answer, answer.pop("replayed", False))
 
 
 def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,11 +24,15 @@ from shared.settings import SettingsError, settings
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
+
+    from pydantic import BaseModel
 
     from shared.auth import Caller
+    from shared.idempotency import Created
 
     Response = dict[str, Any]
+    Json = Mapping[str, object] | BaseModel
     Handler = Callable[[Mapping[str, Any], object], Response]
 
 Model = TypeVar("Model", bound=inputs.Input)
@@ -79,16 +84,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, JSON object (None: no body) and headers of a response."""
+    """Status, body as JSON (None: none) and headers of a response."""
 
     status: int
-    body: Mapping[str, object] | None = None
+    body: Json | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def endpoint(
     method: str, model: type[Model], *, writes: bool = False, failure: str = FAILURE
-) -> Callable[[Callable[[Caller, Model], Mapping[str, object]]], Handler]:
+) -> Callable[[Callable[[Caller, Model], Json]], Handler]:
     """Make a handler of a function that takes the verified caller and their body (GET: query), and returns the answer.
 
     `writes`: only agency_owner and agency_admin may. `failure`: what the client reads when it was our fault.
@@ -96,7 +101,7 @@ def endpoint(
     there is no work: then that round trip goes to `authorize`, so that no stranger learns what a good body is.
     """
 
-    def decorate(work: Callable[[Caller, Model], Mapping[str, object]]) -> Handler:
+    def decorate(work: Callable[[Caller, Model], Json]) -> Handler:
         def answer(request: Request) -> Answer:
             who = _person(request)
             with _authorized_first(who, writes=writes):
@@ -110,13 +115,13 @@ def endpoint(
 
 def creation(
     model: type[Model], *, failure: str = FAILURE
-) -> Callable[[Callable[[Caller, Model, Attempt], Mapping[str, object]]], Handler]:
+) -> Callable[[Callable[[Caller, Model, Attempt], Created[Json]]], Handler]:
     """As `endpoint`, for a POST with which an owner or admin creates something: 201, and 201 again when it is repeated.
 
-    The work hands the attempt on to the database, which marks an answer that is not the first with `replayed`.
+    The work hands the attempt on to the database, which knows whether it is the first.
     """
 
-    def decorate(work: Callable[[Caller, Model, Attempt], Mapping[str, object]]) -> Handler:
+    def decorate(work: Callable[[Caller, Model, Attempt], Created[Json]]) -> Handler:
         def answer(request: Request) -> Answer:
             who = _person(request)
             with _authorized_first(who, writes=True):
@@ -129,10 +134,9 @@ def creation(
     return decorate
 
 
-def created(body: Mapping[str, object]) -> Answer:
+def created(made: Created[Json]) -> Answer:
     """The answer to a creation, or to its repetition."""
-    shown = {name: value for name, value in body.items() if name != "replayed"}
-    return Answer(201, shown, {"Idempotent-Replayed": "true"} if body.get("replayed") else {})
+    return Answer(201, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
 
 
 def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:
@@ -224,8 +228,9 @@ def _response(request: Request, method: str, answer: Answer) -> Response:
     text = ""
     if answer.body is not None:
         headers["Content-Type"] = "application/json"
-        body = {**answer.body, "request_id": request.id} if answer.status >= 400 else answer.body
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        body = answer.body if isinstance(answer.body, Mapping) else answer.body.model_dump(mode="json")
+        told = {**body, "request_id": request.id} if answer.status >= 400 else body
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     logger.info("answered", extra={"method": request.method, "status": answer.status})
     return {"statusCode": answer.status, "headers": headers, "body": text}
 

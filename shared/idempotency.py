@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from shared.errors import BadRequestError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
+
+Body = TypeVar("Body", covariant=True)
 
 KEY = re.compile(r"[!-~]{1,255}")
 
@@ -37,6 +39,14 @@ class Attempt:
         if not KEY.fullmatch(key):
             raise BadRequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
         return cls(request_id, {"key": key, "fingerprint": fingerprint(given)})
+
+
+@dataclass(frozen=True)
+class Created(Generic[Body]):
+    """What an attempt came to: the answer's body, and whether it is that of an earlier attempt."""
+
+    body: Body
+    replayed: bool
 
 
 def fingerprint(given: BaseModel) -> str:

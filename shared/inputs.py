@@ -39,6 +39,7 @@ PREDICATES = {
     "list_type": "must be a list",
     "dict_type": "must be an object",
     "model_type": "must be an object",
+    "string_too_short": "must be at least {min_length:,} character long",
     "string_too_long": "must be at most {max_length:,} characters long",
     "too_long": "must hold at most {max_length:,} entries",
     "too_short": "must hold at least {min_length:,} entry",

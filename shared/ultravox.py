@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlsplit
-from uuid import UUID  # noqa: TC003 - pydantic reads it at run time
+from uuid import UUID
 
 import httpx
 import stamina

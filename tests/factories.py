@@ -13,6 +13,8 @@ from uuid import UUID, uuid4
 import phonenumbers
 from psycopg import sql
 
+from shared import api_keys
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import LiteralString
@@ -63,6 +65,27 @@ def make_agent_mapping(connection: Connection, agency_id: UUID, name: str = "Sal
     """A voice agent of the agency, whose provider id is its own until told otherwise."""
     columns = {"ultravox_agent_id": str(uuid4()), **columns}
     return insert(connection, "agent_mappings", agency_id=agency_id, name=name, **columns)
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """An API key as its holder has it."""
+
+    id: str
+    api_key: str
+    api_secret: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-api-key": self.api_key, "x-api-secret": self.api_secret}
+
+
+def make_api_key(connection: Connection, agency: Agency, **columns: object) -> ApiKey:
+    """A key of the agency, made by its owner."""
+    secret = api_keys.secret_of(str(uuid4()), "a service key")
+    columns = {"agency_id": agency.id, "name": "CRM", "created_by": agency.owner, **columns}
+    columns = {"api_key": f"bl_key_{uuid4().hex}", "secret_hash": bytes.fromhex(api_keys.hashed(secret)), **columns}
+    return ApiKey(str(insert(connection, "api_keys", **columns)), str(columns["api_key"]), secret)
 
 
 def forbid_number(connection: Connection, agency_id: UUID, phone_number: str) -> None:

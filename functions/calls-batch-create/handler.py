@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.auth import Caller
-    from shared.idempotency import Attempt
+    from shared.idempotency import Attempt, Created
 
 
 @creation(batches.NewBatch, failure="Failed to create batch")
-def main(caller: Caller, batch: batches.NewBatch, attempt: Attempt) -> Mapping[str, object]:
+def main(caller: Caller, batch: batches.NewBatch, attempt: Attempt) -> Created[Mapping[str, object]]:
     return batches.create(caller, batch, attempt)

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat
 
-from local.simulator.people import Outcome  # noqa: TC001  # pydantic reads it at run time
+from local.simulator.people import Outcome  # pydantic reads it at run time
 from local.simulator.shapes import CallTemplate
 
 

@@ -1,6 +1,31 @@
 set local lock_timeout = '4s';
 set local statement_timeout = '30s';
 
+create table public.api_keys (
+  id uuid primary key default gen_random_uuid(),
+  agency_id uuid not null references public.agencies (id),
+  name text not null,
+  api_key text not null default 'bl_key_' || replace(gen_random_uuid()::text, '-', ''),  -- its public half
+  secret_hash bytea not null,  -- SHA-256: the secret has 256 random bits, so nothing slower is needed
+  created_by uuid references public.users (id) on delete set null,
+  created_at timestamptz not null default batchline.clock(),
+  last_used_at timestamptz,  -- to the minute
+  revoked_at timestamptz,
+  constraint api_key_is_unique unique (api_key),
+  constraint secret_hash_is_a_sha256 check (octet_length(secret_hash) = 32)
+);
+comment on table public.api_keys is 'Keys with which programs of an agency call the batch-call endpoints.';
+create index api_keys_agency_idx on public.api_keys (agency_id, created_at desc);
+create index api_keys_created_by_idx on public.api_keys (created_by);
+
+create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+alter table public.api_keys enable row level security;
+revoke all on public.api_keys from anon, authenticated;
+grant select, insert, update, delete on public.api_keys to service_role;
+grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
+  on public.api_keys to authenticated;
+
 create table public.idempotent_answers (
   agency_id uuid not null references public.agencies (id),
   endpoint text not null,
@@ -18,6 +43,77 @@ revoke all on public.idempotent_answers from anon, authenticated;
 grant select, insert, update, delete on public.idempotent_answers to service_role;
 
 drop function batchline.create_call_batch(uuid, jsonb);
+
+-- An API key as every answer shows it.
+create or replace function public.api_key_json(p_key public.api_keys)
+returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_key.id,
+    'name', p_key.name,
+    'api_key', p_key.api_key,
+    'created_by', p_key.created_by,
+    'created_at', public.iso_utc(p_key.created_at),
+    'last_used_at', public.iso_utc(p_key.last_used_at),
+    'revoked_at', public.iso_utc(p_key.revoked_at)
+  );
+$$;
+
+-- All keys of the caller's agency, newest first, revoked ones too. Column by column: users may not read the whole row.
+create or replace function public.list_api_keys()
+returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_agency_id uuid := public.my_agency_id();
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        public.api_key_json(
+          row(
+            key.id, key.agency_id, key.name, key.api_key, null::bytea, key.created_by, key.created_at,
+            key.last_used_at, key.revoked_at
+          )::public.api_keys
+        )
+        order by key.created_at desc, key.id
+      ),
+      '[]'
+    )
+    from public.api_keys as key
+    where key.agency_id = v_agency_id
+  );
+end;
+$$;
+
+-- Who asks with an API key, as the key is now. The secret comes hashed. Before the two hashes are compared both are
+-- hashed once more, with a salt of the moment, so that the time which the comparison takes says nothing about either;
+-- a key that does not exist is compared all the same.
+create or replace function batchline.require_api_key(p_api_key text, p_secret_hash text)
+returns public.api_keys
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_salt bytea := uuid_send(gen_random_uuid());
+  v_key public.api_keys;
+begin
+  select * into v_key from public.api_keys where api_key = p_api_key and revoked_at is null;
+  if sha256(v_salt || coalesce(v_key.secret_hash, '')) <> sha256(v_salt || decode(p_secret_hash, 'hex')) then
+    perform batchline.refuse(401, 'unauthorized', 'Missing or invalid API key or secret');
+  end if;
+  -- One of many requests at once writes it down; the others do not wait.
+  update public.api_keys
+  set last_used_at = v_now
+  where id = (
+    select id from public.api_keys
+    where id = v_key.id and coalesce(last_used_at, '-infinity') < v_now - interval '1 minute'
+    for no key update skip locked
+  );
+  return v_key;
+end;
+$$;
 
 -- The answer to an earlier request with the same key, or null: then the caller does the work and keeps its answer, in
 -- this transaction. Of two at once the second is refused rather than kept waiting. The lock ends with its transaction,
@@ -50,6 +146,15 @@ begin
   end if;
   return v_kept.answer || '{"replayed": true}';
 end;
+$$;
+
+-- For a request that is refused before it reaches its verb: 401 still comes before 400.
+create or replace function batchline.authorize_api_key(p_api_key text, p_secret_hash text)
+returns jsonb
+language sql volatile set search_path = ''
+as $$
+  select jsonb_build_object('agency_id', key.agency_id)
+  from batchline.require_api_key(p_api_key, p_secret_hash) as key;
 $$;
 
 -- Keeps the answer of a request for those that repeat it, and throws away some of the agency's that are too old.
@@ -167,17 +272,76 @@ begin
 end;
 $$;
 
+-- p_seed: what the secret can be worked out from again, though not without a key that the database does not have. It is
+-- kept for a repeated request only, which is to have the same answer.
+create or replace function batchline.create_api_key(
+  p_user_id uuid, p_name text, p_secret_hash text, p_seed text, p_once jsonb default null
+)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_answer jsonb := batchline.recall_answer(v_user.agency_id, 'api-keys-create', p_once);
+  v_key public.api_keys;
+begin
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  insert into public.api_keys (agency_id, name, secret_hash, created_by)
+  values (v_user.agency_id, p_name, decode(p_secret_hash, 'hex'), v_user.id)
+  returning * into v_key;
+  return batchline.keep_answer(
+    v_user.agency_id, 'api-keys-create', p_once,
+    public.api_key_json(v_key) || jsonb_build_object('seed', p_seed, 'secret_hash', p_secret_hash)
+  );
+end;
+$$;
+
+-- From its commit on the key opens nothing. Repeated, it changes nothing.
+create or replace function batchline.revoke_api_key(p_user_id uuid, p_id uuid)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_key public.api_keys;
+begin
+  update public.api_keys
+  set revoked_at = coalesce(revoked_at, batchline.clock())
+  where id = p_id and agency_id = v_user.agency_id
+  returning * into v_key;
+  if not found then
+    perform batchline.refuse(404, 'api_key_not_found', 'API key not found or does not belong to the user''s agency');
+  end if;
+  return public.api_key_json(v_key);
+end;
+$$;
+
 revoke all on function
+  batchline.authorize_api_key(text, text),
+  batchline.create_api_key(uuid, text, text, text, jsonb),
   batchline.create_call_batch(uuid, jsonb, jsonb),
   batchline.created_batch_json(uuid, int),
   batchline.keep_answer(uuid, text, jsonb, jsonb),
   batchline.recall_answer(uuid, text, jsonb),
-  batchline.start_time(timestamptz, text)
+  batchline.require_api_key(text, text),
+  batchline.revoke_api_key(uuid, uuid),
+  batchline.start_time(timestamptz, text),
+  public.api_key_json(public.api_keys),
+  public.list_api_keys()
 from public, anon, authenticated;
 grant execute on function
+  batchline.authorize_api_key(text, text),
+  batchline.create_api_key(uuid, text, text, text, jsonb),
   batchline.create_call_batch(uuid, jsonb, jsonb),
   batchline.created_batch_json(uuid, int),
   batchline.keep_answer(uuid, text, jsonb, jsonb),
   batchline.recall_answer(uuid, text, jsonb),
-  batchline.start_time(timestamptz, text)
+  batchline.require_api_key(text, text),
+  batchline.revoke_api_key(uuid, uuid),
+  batchline.start_time(timestamptz, text),
+  public.api_key_json(public.api_keys),
+  public.list_api_keys()
 to service_role;
+grant execute on function public.api_key_json(public.api_keys), public.list_api_keys() to authenticated;

@@ -30,6 +30,9 @@ create policy calls_are_read_by_their_agency on public.calls for select to authe
 create policy call_events_are_read_by_their_agency on public.call_events for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
 alter table public.agencies enable row level security;
 alter table public.users enable row level security;
 alter table public.campaigns enable row level security;
@@ -40,4 +43,5 @@ alter table public.call_batches enable row level security;
 alter table public.campaign_contacts enable row level security;
 alter table public.calls enable row level security;
 alter table public.call_events enable row level security;
+alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role

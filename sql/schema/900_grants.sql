@@ -9,7 +9,7 @@ grant execute on all functions in schema batchline to service_role;
 grant select, insert, update, delete on all tables in schema public to service_role;
 grant execute on all functions in schema public to service_role;
 
--- Leases, raw payloads and what only the dialler needs stay with service_role.
+-- Leases, raw payloads, hashes of secrets and what only the dialler needs stay with service_role.
 grant select on
   public.users, public.campaigns, public.agent_mappings, public.agency_phone_numbers, public.do_not_call,
   public.call_batches, public.campaign_contacts, public.v_call_batch_summary
@@ -23,12 +23,16 @@ grant select (
 ) on public.calls to authenticated;
 grant select (id, agency_id, batch_id, contact_id, call_id, event, reason, detail, actor, at)
   on public.call_events to authenticated;
+grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
+  on public.api_keys to authenticated;
 
 grant execute on function
   public.iso_utc(timestamptz),
   public.my_agency_id(),
   public.batch_json(public.v_call_batch_summary),
   public.contact_json(public.campaign_contacts),
+  public.api_key_json(public.api_keys),
+  public.list_api_keys(),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint)
 to authenticated;

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.calling import FUNCTIONS, call
-from tests.factories import batch_body, make_agency, make_user
+from tests.factories import batch_body, make_agency, make_api_key, make_user
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ UNAUTHORIZED = (401, "Missing or invalid authorization header")
 NO_AGENCY = (403, "User is not associated with an agency")
 WRONG_ROLE = (403, "User role is not agency_owner or agency_admin")
 NOT_FOUND = (404, "Batch not found or does not belong to the user's agency")
+
+
+GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
+    "calls-batch-create": lambda world: batch_body(world.agency),
+    "api-keys-create": lambda _world: {"name": "CRM"},
+    "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Endpoint:
         """What succeeds for the agency's owner."""
         if self.state:
             return {"batch_id": str(world.batch_in(self.state))}
-        return batch_body(world.agency) if self.writes else {}
+        return GOOD[self.name](world) if self.writes else {}
 
 
 ENDPOINTS = [
@@ -61,6 +68,9 @@ ENDPOINTS = [
     Endpoint("calls-batch-pause", "POST", "processing", "Failed to update batch status"),
     Endpoint("calls-batch-resume", "POST", "paused", "Failed to update batch status"),
     Endpoint("calls-batch-cancel", "POST", "processing", "Failed to update batch status"),
+    Endpoint("api-keys-create", "POST", None, "Failed to create API key"),
+    Endpoint("api-keys-list", "GET", None, "Failed to fetch API keys from the database"),
+    Endpoint("api-keys-revoke", "POST", None, "Failed to revoke API key"),
 ]
 OF_A_BATCH = [endpoint for endpoint in ENDPOINTS if endpoint.state]
 WRITING = [endpoint for endpoint in ENDPOINTS if endpoint.writes]

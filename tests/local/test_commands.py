@@ -50,6 +50,7 @@ def test_the_settings_are_written_for_the_owner_alone(up: Path) -> None:
     assert env.keys() >= {
         *("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL", "FUNCTIONS_URL"),
         *("ULTRAVOX_BASE_URL", "AWS_ENDPOINT_URL", "DEMO_AGENCY_ID", "DEMO_WEBHOOK_SECRET"),
+        *("DEMO_API_KEY", "DEMO_API_SECRET"),
         *("DEMO_AGENT_MAPPING_ID", "DEMO_CAMPAIGN_ID", "DEMO_FROM_NUMBER"),
     }
     assert stat.S_IMODE((up / "env").stat().st_mode) == 0o600
