@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
@@ -73,6 +73,7 @@ class NewBatch(Input):
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
     max_concurrent: Annotated[Whole, Field(ge=1, le=100_000)] = 10
     scheduled_for: Instant | None = None
+    status: Literal["draft"] | None = None  # a draft is not dialled before it is executed
     name: Text | None = None
     retry: Retry | None = None
     calling_hours: Annotated[None, BeforeValidator(_not_available_yet)] = None
@@ -88,6 +89,16 @@ class Cancellation(BatchReference):
     """The batch to cancel, and whether to end the conversations that are going on."""
 
     hang_up: Annotated[bool, Field(strict=True)] = False
+
+
+class Execution(BaseModel):
+    """What became of a draft."""
+
+    success: Literal[True]
+    batch_id: UUID
+    status: Literal["pending", "scheduled"]
+    scheduled_for: datetime | None
+    message: str
 
 
 class BatchQuery(Input):
@@ -153,6 +164,11 @@ def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
         "p_contact_cursor": query.contact_cursor,
     }
     return rpc_as(caller, "get_call_batch", params)
+
+
+def execute(caller: Caller, batch: BatchReference) -> Execution:
+    """Start a draft, now or at its time. Raises ForbiddenError, NotFoundError, BadRequestError."""
+    return Execution.model_validate(_change("execute_call_batch", caller, batch))
 
 
 def pause(caller: Caller, batch: BatchReference) -> dict[str, Any]:

@@ -44,6 +44,17 @@ grant select, insert, update, delete on public.idempotent_answers to service_rol
 
 drop function batchline.create_call_batch(uuid, jsonb);
 
+alter table public.call_events drop constraint event_is_known;
+alter table public.call_events add constraint event_is_known check (
+  event in (
+    'created', 'started', 'paused', 'resumed', 'cancelled', 'completed', 'failed',
+    'claimed', 'released', 'begun', 'accepted', 'refused', 'throttled', 'unknown', 'asked', 'adopted', 'answered',
+    'ended', 'requeued', 'deferred', 'skipped', 'not_placed', 'late_acceptance', 'executed', 'edited', 'deleted',
+    'call.started', 'call.joined', 'call.ended', 'call.billed'
+  )
+) not valid;
+alter table public.call_events validate constraint event_is_known;
+
 -- An API key as every answer shows it.
 create or replace function public.api_key_json(p_key public.api_keys)
 returns jsonb
@@ -222,6 +233,25 @@ as $$
   where batch.id = p_batch_id;
 $$;
 
+-- draft, scheduled -> pending, or -> scheduled where p_start_at is still to come; nothing is dialled before.
+create or replace function batchline.execute_batch(p_batch public.call_batches, p_start_at timestamptz, p_actor uuid)
+returns public.call_batches
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_batch public.call_batches;
+begin
+  update public.call_batches
+  set status = case when p_start_at is null then 'pending' else 'scheduled' end, scheduled_for = p_start_at
+  where id = p_batch.id and status in ('draft', 'scheduled')
+  returning * into v_batch;
+  if found then
+    perform batchline.log_batch_event(v_batch, 'executed', p_actor => p_actor);
+  end if;
+  return v_batch;
+end;
+$$;
+
 -- One batch with its contacts, in one transaction. The contacts come normalised, valid and without duplicates.
 create or replace function batchline.create_call_batch(p_user_id uuid, p_batch jsonb, p_once jsonb default null)
 returns jsonb
@@ -253,7 +283,7 @@ begin
     retry, scheduled_for, created_by
   )
   values (
-    case when v_start_at is null then 'pending' else 'scheduled' end,
+    case when p_batch ->> 'status' = 'draft' then 'draft' when v_start_at is null then 'pending' else 'scheduled' end,
     v_agency.id, v_campaign.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
     (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int,
     batchline.default_retry()
@@ -268,6 +298,34 @@ begin
   return batchline.keep_answer(
     v_agency.id, 'calls-batch-create', p_once,
     batchline.created_batch_json(v_batch.id, coalesce((p_batch ->> 'duplicates_removed')::int, 0))
+  );
+end;
+$$;
+
+-- A draft starts: at its time where that is still to come, else as soon as the processor runs.
+create or replace function batchline.execute_call_batch(p_user_id uuid, p_batch_id uuid)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_batch public.call_batches := batchline.require_batch(v_user.agency_id, p_batch_id);
+begin
+  if v_batch.status <> 'draft' then
+    perform batchline.refuse(400, 'batch_not_draft', 'Batch is not a draft (only draft batches can be executed)');
+  end if;
+  v_batch := batchline.execute_batch(
+    v_batch, case when v_batch.scheduled_for > batchline.clock() then v_batch.scheduled_for end, v_user.id
+  );
+  return jsonb_build_object(
+    'success', true,
+    'batch_id', v_batch.id,
+    'status', v_batch.status,
+    'scheduled_for', public.iso_utc(v_batch.scheduled_for),
+    'message', case v_batch.status
+      when 'scheduled' then 'Batch scheduled to start at ' || public.iso_utc(v_batch.scheduled_for)
+      else 'Batch executed. The processor will start making calls on the next run.'
+    end
   );
 end;
 $$;
@@ -323,6 +381,8 @@ revoke all on function
   batchline.create_api_key(uuid, text, text, text, jsonb),
   batchline.create_call_batch(uuid, jsonb, jsonb),
   batchline.created_batch_json(uuid, int),
+  batchline.execute_batch(public.call_batches, timestamptz, uuid),
+  batchline.execute_call_batch(uuid, uuid),
   batchline.keep_answer(uuid, text, jsonb, jsonb),
   batchline.recall_answer(uuid, text, jsonb),
   batchline.require_api_key(text, text),
@@ -336,6 +396,8 @@ grant execute on function
   batchline.create_api_key(uuid, text, text, text, jsonb),
   batchline.create_call_batch(uuid, jsonb, jsonb),
   batchline.created_batch_json(uuid, int),
+  batchline.execute_batch(public.call_batches, timestamptz, uuid),
+  batchline.execute_call_batch(uuid, uuid),
   batchline.keep_answer(uuid, text, jsonb, jsonb),
   batchline.recall_answer(uuid, text, jsonb),
   batchline.require_api_key(text, text),

@@ -29,7 +29,7 @@ begin
     retry, scheduled_for, created_by
   )
   values (
-    case when v_start_at is null then 'pending' else 'scheduled' end,
+    case when p_batch ->> 'status' = 'draft' then 'draft' when v_start_at is null then 'pending' else 'scheduled' end,
     v_agency.id, v_campaign.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
     (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int,
     batchline.default_retry()

@@ -68,6 +68,7 @@ ENDPOINTS = [
     Endpoint("calls-batch-pause", "POST", "processing", "Failed to update batch status"),
     Endpoint("calls-batch-resume", "POST", "paused", "Failed to update batch status"),
     Endpoint("calls-batch-cancel", "POST", "processing", "Failed to update batch status"),
+    Endpoint("calls-batch-execute", "POST", "draft", "Failed to update batch status"),
     Endpoint("api-keys-create", "POST", None, "Failed to create API key"),
     Endpoint("api-keys-list", "GET", None, "Failed to fetch API keys from the database"),
     Endpoint("api-keys-revoke", "POST", None, "Failed to revoke API key"),

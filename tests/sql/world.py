@@ -93,6 +93,9 @@ class World:
     def resume(self, batch_id: UUID, user_id: UUID | None = None) -> Json:
         return self.verb("resume_call_batch", p_user_id=user_id or self.agency.owner, p_batch_id=batch_id)
 
+    def execute(self, batch_id: UUID, user_id: UUID | None = None) -> Json:
+        return self.verb("execute_call_batch", p_user_id=user_id or self.agency.owner, p_batch_id=batch_id)
+
     def cancel(self, batch_id: UUID, user_id: UUID | None = None) -> Json:
         return self.verb("cancel_call_batch", p_user_id=user_id or self.agency.owner, p_batch_id=batch_id)
 
@@ -155,13 +158,13 @@ class World:
     # --- states to start from
 
     def batch_in(self, status: str) -> UUID:
-        """A batch that came to this state as batches do. (No verb makes a draft yet.)"""
+        """A batch that came to this state as batches do."""
         if status == "scheduled":
             return self.create(3, scheduled_for=self.time(3600))
-        batch_id = self.create(1 if status in ("completed", "failed") else 3)
         if status == "draft":
-            self.set("call_batches", batch_id, status="draft")
-        if status in ("draft", "pending"):
+            return self.create(3, status="draft")
+        batch_id = self.create(1 if status in ("completed", "failed") else 3)
+        if status == "pending":
             return batch_id
         self.start()
         if status == "paused":

@@ -1,0 +1,16 @@
+"""POST /calls-batch-execute: start a draft, now or at its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import batches
+from shared.edge import endpoint
+
+if TYPE_CHECKING:
+    from shared.auth import Caller
+
+
+@endpoint("POST", batches.BatchReference, writes=True, failure="Failed to update batch status")
+def main(caller: Caller, batch: batches.BatchReference) -> batches.Execution:
+    return batches.execute(caller, batch)

@@ -1,0 +1,18 @@
+-- draft, scheduled -> pending, or -> scheduled where p_start_at is still to come; nothing is dialled before.
+create function batchline.execute_batch(p_batch public.call_batches, p_start_at timestamptz, p_actor uuid)
+returns public.call_batches
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_batch public.call_batches;
+begin
+  update public.call_batches
+  set status = case when p_start_at is null then 'pending' else 'scheduled' end, scheduled_for = p_start_at
+  where id = p_batch.id and status in ('draft', 'scheduled')
+  returning * into v_batch;
+  if found then
+    perform batchline.log_batch_event(v_batch, 'executed', p_actor => p_actor);
+  end if;
+  return v_batch;
+end;
+$$;
