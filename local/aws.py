@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from local.keys import Keys
 
 REGION = "us-east-1"
+BUCKET = "batchline-local"
 READY_LINE = "aws is ready"
 
 
@@ -25,6 +26,7 @@ def environment(endpoint: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "STORAGE_BUCKET": BUCKET,
     }
 
 

@@ -1,4 +1,4 @@
-"""The process behind SSM, S3 and SQS: moto's server with the agencies' secrets in it.
+"""The process behind SSM, S3 and SQS: moto's server with the agencies' secrets and a private bucket in it.
 
 The seeding goes through `localstack-client`, so that AWS_ENDPOINT_URL may as well name a LocalStack.
 """
@@ -15,15 +15,20 @@ from localstack_client.session import Session  # pyright: ignore[reportMissingTy
 from moto.server import ThreadedMotoServer
 
 from local import keys
-from local.aws import READY_LINE, REGION, parameters
+from local.aws import BUCKET, READY_LINE, REGION, parameters
+
+CLOSED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
 def seed(stage: str, known: keys.Keys) -> None:
-    """Puts the parameters where AWS_ENDPOINT_URL points."""
+    """Puts the parameters where AWS_ENDPOINT_URL points, and the bucket, closed as serverless.yml closes it."""
     session: Any = Session("test", "test", region_name=REGION)
     ssm = session.client("ssm")
     for name, value in parameters(stage, known).items():
         ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    s3 = session.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=dict.fromkeys(CLOSED, True))
 
 
 def main() -> None:

@@ -50,6 +50,15 @@ def _not_available_yet(value: object) -> object:
     return value
 
 
+CallerId = Annotated[
+    str,
+    AfterValidator(_in_e164),
+    Field(
+        description="An active number of the agency, in E.164 form.",
+        examples=["+12135550123"],
+        json_schema_extra={"pattern": f"^{E164.pattern}$"},
+    ),
+]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
@@ -67,7 +76,7 @@ class NewBatch(Input):
     that is repeated must mean the same as before."""
 
     agent_mapping_id: UUID
-    from_number: Annotated[str, AfterValidator(_in_e164)]
+    from_number: CallerId
     campaign_id: UUID
     contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30

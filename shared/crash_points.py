@@ -12,6 +12,7 @@ so that the whole worker stands still.
 * answered     *  the provider's answer is there
 * before_settle   the results of a turn are about to be written
 * settled         they have been written, and their thread knows
+* tasks_stored    batch-call-create has put the list into object storage and has not asked the database
 * event_verified  webhook-ingest has accepted the signature and has written nothing
 * event_ingested  webhook-ingest has committed and not yet answered
 """

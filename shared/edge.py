@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Response = dict[str, Any]
     Json = Mapping[str, object] | BaseModel
+    Refused = Callable[[Mapping[str, object]], Mapping[str, object]]
     Handler = Callable[[Mapping[str, Any], object], Response]
 
 Model = TypeVar("Model", bound=inputs.Input)
@@ -40,7 +41,8 @@ Model = TypeVar("Model", bound=inputs.Input)
 FAILURE = "Something went wrong on our side."
 RUN_BY_HAND_MILLISECONDS = 60_000
 CORS = {
-    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, idempotency-key",
+    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, idempotency-key, "
+    "x-api-key, x-api-secret",
     "Access-Control-Expose-Headers": "x-request-id, retry-after, idempotent-replayed",
     "Access-Control-Max-Age": "86400",
 }
@@ -139,17 +141,29 @@ def created(made: Created[Json]) -> Answer:
     return Answer(201, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
 
 
-def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:
-    """Make a handler of a function from Request to Answer: OPTIONS, 405, CORS, request ids and errors are done."""
+def route(
+    method: str,
+    *,
+    failure: str = FAILURE,
+    others: tuple[str, ...] = (),
+    challenge: str = "Bearer",
+    refused: Refused = dict,
+) -> Callable[[Callable[[Request], Answer]], Handler]:
+    """Make a handler of a function from Request to Answer: OPTIONS, 405, CORS, request ids and errors are done.
+
+    `others`: methods of the same path that other functions serve. `challenge`: how a 401 asks to be authenticated.
+    `refused` makes an error's body of its sentence, code and members.
+    """
+    methods = (method, *others)
 
     def decorate(work: Callable[[Request], Answer]) -> Handler:
         def main(event: Mapping[str, Any], context: object) -> Response:
             request = _request(event, context)
             with _log_lines_name(request.id, context):
                 try:
-                    return _response(request, method, _dispatch(request, method, work))
+                    return _response(request, methods, _dispatch(request, methods, work))
                 except Exception as error:
-                    return _response(request, method, _answer_to(error, failure))
+                    return _response(request, methods, _answer_to(error, failure, challenge, refused))
 
         return main
 
@@ -183,12 +197,16 @@ def _request(event: Mapping[str, Any], context: object) -> Request:
         return Request.of({}, context)
 
 
-def _dispatch(request: Request, method: str, work: Callable[[Request], Answer]) -> Answer:
+def _dispatch(request: Request, methods: tuple[str, ...], work: Callable[[Request], Answer]) -> Answer:
     if request.method == "OPTIONS":
         return Answer(204)
-    if request.method != method:
-        raise MethodNotAllowedError(f"HTTP method is not {method}", headers={"Allow": f"{method}, OPTIONS"})
+    if request.method != methods[0]:
+        raise MethodNotAllowedError(f"HTTP method is not {' or '.join(methods)}", headers={"Allow": _allowed(methods)})
     return work(request)
+
+
+def _allowed(methods: tuple[str, ...]) -> str:
+    return ", ".join((*methods, "OPTIONS"))
 
 
 def _person(request: Request) -> Caller:
@@ -212,19 +230,19 @@ def _read(request: Request, method: str, model: type[Model]) -> Model:
     return given
 
 
-def _answer_to(error: Exception, failure: str) -> Answer:
+def _answer_to(error: Exception, failure: str, challenge: str, refused: Refused) -> Answer:
     if not isinstance(error, AppError) or error.status == 500:
         logger.exception("the request failed")
-        return Answer(500, {"error": failure, "code": AppError.code})
+        return Answer(500, refused({"error": failure, "code": AppError.code}))
     if error.status > 500:
         logger.warning("the request could not be served", exc_info=error)
-    challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
+    headers = {"WWW-Authenticate": challenge} if isinstance(error, UnauthorizedError) else {}
     body = {"error": str(error), "code": error.code, **error.members}
-    return Answer(error.status, body, {**challenge, **error.headers})
+    return Answer(error.status, refused(body), {**headers, **error.headers})
 
 
-def _response(request: Request, method: str, answer: Answer) -> Response:
-    headers = {**_cors_headers(request, method), "X-Request-Id": request.id, **answer.headers}
+def _response(request: Request, methods: tuple[str, ...], answer: Answer) -> Response:
+    headers = {**_cors_headers(request, methods), "X-Request-Id": request.id, **answer.headers}
     text = ""
     if answer.body is not None:
         headers["Content-Type"] = "application/json"
@@ -235,12 +253,12 @@ def _response(request: Request, method: str, answer: Answer) -> Response:
     return {"statusCode": answer.status, "headers": headers, "body": text}
 
 
-def _cors_headers(request: Request, method: str) -> dict[str, str]:
+def _cors_headers(request: Request, methods: tuple[str, ...]) -> dict[str, str]:
     try:
         allowed = settings().cors_allowed_origins
     except SettingsError:
         return {}  # without settings there is no allow-list; the answer is a 500 anyway
-    headers = {**CORS, "Access-Control-Allow-Methods": f"{method}, OPTIONS"}
+    headers = {**CORS, "Access-Control-Allow-Methods": _allowed(methods)}
     if "*" in allowed:
         return {**headers, "Access-Control-Allow-Origin": "*"}
     origin = request.headers.get("origin", "")

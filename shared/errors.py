@@ -13,6 +13,7 @@ AppError                  500  internal_error       never shown: the client read
   UnavailableError        503  unavailable
   DatabaseError           500  internal_error
   SecretsError            500  internal_error       (in secrets.py)
+  StorageError            500  internal_error       (in storage.py)
 
 The database refuses with SQLSTATE PTxyz, where xyz is the status of one of these; `refusal` finds the class.
 """

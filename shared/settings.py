@@ -59,6 +59,7 @@ class Settings(BaseModel):
     ultravox_base_url: Url = "https://api.ultravox.ai"
     functions_url: Url
     stage: str = "local"
+    storage_bucket: str = "batchline"  # the S3 bucket of what is too large for the database
     cors_allowed_origins: Names = ("*",)
 
     dial_by_seconds: Seconds = 10  # a POST leaves within this time of begin_dial, or never

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GIVEN_SERVER = os.environ.pop("DATABASE_URL", None)
 
 # A setting left over in somebody's shell must not decide whether a test passes.
-STRAY = ("AWS_", "SUPABASE_", "ULTRAVOX_", "DEMO_", "FUNCTIONS_", "PG")
+STRAY = ("AWS_", "SUPABASE_", "ULTRAVOX_", "DEMO_", "FUNCTIONS_", "STORAGE_", "PG")
 for name in [name for name in os.environ if name.startswith(STRAY) or name.endswith("_SECONDS")]:
     del os.environ[name]
 for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS"):

@@ -120,6 +120,21 @@ def batch_body(agency: Agency, contacts: int | Sequence[Mapping[str, object]] = 
     }
 
 
+def batch_call_body(
+    agency: Agency, tasks: int | Sequence[Mapping[str, object]] = 3, **changes: object
+) -> dict[str, Any]:
+    """A body that batch-call-create accepts: so many tasks, or these."""
+    listed: Sequence[Mapping[str, object]] = (
+        [{"to_number": number} for number in fictional_numbers(tasks)] if isinstance(tasks, int) else tasks
+    )
+    return {
+        "from_number": agency.from_number,
+        "agent_id": f"agent_{agency.agent_mapping_id}",
+        "tasks": listed,
+        **changes,
+    }
+
+
 @cache
 def fictional_area_codes() -> tuple[int, ...]:
     """The area codes in which <area code> 555-0100 is a valid number."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = load()
+CALLED = [name for name, function in FUNCTIONS.items() if function.routes]
 HANDLERS = sorted(ROOT.glob("functions/*/handler.py"))
 SHARED = sorted(ROOT.glob("shared/**/*.py"))
 SQL_FILES = sorted(ROOT.glob("sql/schema/*.sql"))
@@ -61,12 +62,31 @@ def test_a_kebab_folder_holds_a_handler_and_is_no_package() -> None:
     assert (ROOT / "functions/__init__.py").exists()
 
 
-@pytest.mark.parametrize("name", [name for name, function in FUNCTIONS.items() if function.routes])
+@pytest.mark.parametrize("name", [name for name in CALLED if not name.startswith("batch-call-")])
 def test_each_path_is_one_route_for_any_method_named_as_the_function(name: str) -> None:
     (route,) = FUNCTIONS[name].routes
 
     assert route.method == "*"
     assert re.fullmatch(rf"/{name}(/{{\w+}})?", route.path)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLED if name.startswith("batch-call-")])
+def test_each_path_of_the_batch_call_contract_is_that_of_endpoints(name: str) -> None:
+    (route,) = FUNCTIONS[name].routes
+
+    verb = name.removeprefix("batch-call-")
+    of_one = "/batch-call/{batch_call_id}"
+    paths = {"create": "/batch-call", "list": "/batch-call/list", "execute": f"{of_one}/execute"}
+    assert route.path == paths.get(verb, f"{of_one}/tasks" if verb == "tasks" else of_one)
+
+
+def test_of_the_functions_that_share_a_path_one_serves_the_methods_that_no_other_does() -> None:
+    routes = [(route, name) for name in CALLED for route in FUNCTIONS[name].routes]
+
+    for path in {route.path for route, _ in routes}:
+        methods = [route.method for route, _ in routes if route.path == path]
+        assert methods.count("*") == 1, path
+        assert len(methods) == len(set(methods)), path
 
 
 def test_a_function_is_either_called_over_http_or_by_a_schedule() -> None:

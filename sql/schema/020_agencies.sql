@@ -8,8 +8,11 @@ create table public.agencies (
   account_checked_at timestamptz,
   dial_after timestamptz,  -- the provider asked for a pause (Retry-After)
   created_at timestamptz not null default batchline.clock(),
+  default_calls_per_minute int not null default 30,  -- of batches that programs create
+  default_max_concurrent int not null default 10,
   constraint agencies_public_id_is_unique unique (public_id),
   constraint agency_pace_is_positive check (max_calls_per_minute > 0 and max_concurrent_calls > 0),
+  constraint default_pace_is_positive check (default_calls_per_minute > 0 and default_max_concurrent > 0),
   constraint provider_cap_is_not_negative check (provider_concurrent_calls >= 0)
 );
 comment on table public.agencies is 'The tenant. Every row of every other table belongs to one.';

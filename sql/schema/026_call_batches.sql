@@ -26,6 +26,13 @@ create table public.call_batches (
   resumed_at timestamptz,
   paused_at timestamptz,
   completed_at timestamptz,
+  timezone text not null default 'UTC',  -- for contacts whose own zone is not known
+  tasks_object text,  -- the list as a program sent it, in object storage
+  edited_at timestamptz,
+  deleted_at timestamptz,  -- hidden from every reader; its calls stay, since pace and caps rest on them
+  updated_at timestamptz generated always as (
+    greatest(created_at, edited_at, started_at, resumed_at, paused_at, completed_at, deleted_at)
+  ) stored,
   constraint batch_status_is_known check (
     status in ('draft', 'scheduled', 'pending', 'processing', 'paused', 'completed', 'failed', 'cancelled')
   ),
@@ -45,7 +52,10 @@ create table public.call_batches (
   constraint counters_are_not_negative check (
     least(pending, queued, in_progress, completed, failed, skipped) >= 0
   ),
-  constraint completed_means_nothing_left check (status <> 'completed' or pending + queued + in_progress = 0)
+  constraint completed_means_nothing_left check (status <> 'completed' or pending + queued + in_progress = 0),
+  constraint deleted_only_as_draft_or_when_final check (
+    deleted_at is null or status in ('draft', 'completed', 'failed', 'cancelled')
+  )
 );
 comment on table public.call_batches is 'One run over a list of contacts with one agent, one caller id, a pace and a concurrency limit.';
 create index call_batches_newest_idx on public.call_batches (agency_id, created_at desc, id desc);

@@ -19,10 +19,13 @@ create policy do_not_call_is_read_by_its_agency on public.do_not_call for select
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
 create policy call_batches_are_read_by_their_agency on public.call_batches for select to authenticated
-  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())) and deleted_at is null);
 
 create policy contacts_are_read_by_their_agency on public.campaign_contacts for select to authenticated
-  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+  using (
+    agency_id = (select agency_id from public.users where id = (select auth.uid()))
+    and exists (select from public.call_batches as batch where batch.id = batch_id)  -- one that they may read
+  );
 
 create policy calls_are_read_by_their_agency on public.calls for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));

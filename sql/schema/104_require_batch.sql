@@ -9,7 +9,7 @@ begin
   perform batchline.lock_agency(p_agency_id);
   select * into v_batch
   from public.call_batches
-  where id = p_batch_id and agency_id = p_agency_id
+  where id = p_batch_id and agency_id = p_agency_id and deleted_at is null
   for no key update;
   if not found then
     perform batchline.refuse(404, 'batch_not_found', 'Batch not found or does not belong to the user''s agency');

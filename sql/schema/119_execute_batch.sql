@@ -7,7 +7,8 @@ declare
   v_batch public.call_batches;
 begin
   update public.call_batches
-  set status = case when p_start_at is null then 'pending' else 'scheduled' end, scheduled_for = p_start_at
+  set status = case when p_start_at is null then 'pending' else 'scheduled' end, scheduled_for = p_start_at,
+      edited_at = batchline.clock()
   where id = p_batch.id and status in ('draft', 'scheduled')
   returning * into v_batch;
   if found then

@@ -14,7 +14,10 @@ grant select on
   public.users, public.campaigns, public.agent_mappings, public.agency_phone_numbers, public.do_not_call,
   public.call_batches, public.campaign_contacts, public.v_call_batch_summary
 to authenticated;
-grant select (id, public_id, name, max_calls_per_minute, max_concurrent_calls, created_at)
+grant select (
+  id, public_id, name, max_calls_per_minute, max_concurrent_calls, created_at, default_calls_per_minute,
+  default_max_concurrent
+)
   on public.agencies to authenticated;
 grant select (
   id, status, agency_id, batch_id, contact_id, agent_mapping_id, ultravox_call_id, to_number, from_number, attempt,

@@ -10,10 +10,11 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 
 from local import keys
-from shared import auth, database
+from shared import auth, database, storage
 from shared.settings import settings
 from shared.telemetry import SERVICE, logger
 from tests.calling import claims
+from tests.factories import make_api_key
 from tests.servers import passing_on
 from tests.sql.world import World
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from local.stack import Stack
-    from tests.factories import Agency, Connection
+    from tests.factories import Agency, ApiKey, Connection
     from tests.servers import Asked
 
     Sign = Callable[..., str]
@@ -42,6 +43,7 @@ def forget() -> None:
     database.close()
     settings.cache_clear()
     auth.close()
+    storage.close()
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +78,12 @@ def owner(agency: Agency, sign: Sign) -> str:
 def member(agency: Agency, sign: Sign) -> str:
     """The token of a user who may read and not write."""
     return sign(agency.member)
+
+
+@pytest.fixture
+def key(world: World) -> ApiKey:
+    """An API key of the agency."""
+    return make_api_key(world.connection, world.agency)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ every_bad_body = pytest.mark.parametrize(("raw", "status", "sentence"), BAD_BODI
 def test_every_function_that_a_person_calls_is_here() -> None:
     called = {name for name, function in FUNCTIONS.items() if function.routes} - {"webhook-ingest"}
 
-    assert called == {endpoint.name for endpoint in ENDPOINTS}
+    assert {name for name in called if not name.startswith("batch-call-")} == {endpoint.name for endpoint in ENDPOINTS}
 
 
 @every

@@ -58,6 +58,14 @@ class World:
             self.connection.execute("set local role none")
         return answer
 
+    def seen_by(self, user_id: UUID, query: LiteralString) -> tuple[Any, ...] | None:
+        """The first row of a query of this user's, past the product."""
+        with self.connection.transaction():
+            become(self.connection, user_id)
+            row = self.connection.execute(query).fetchone()
+            self.connection.execute("set local role none")
+        return row
+
     def create(self, contacts: Contacts = 1, user_id: UUID | None = None, **batch: Any) -> UUID:
         """The id of a new batch of so many contacts, or of these, with the widest limits that the plan allows."""
         return UUID(self.create_answer(contacts, user_id, **batch)["batch_id"])
