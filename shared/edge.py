@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     Response = dict[str, Any]
     Json = Mapping[str, object] | BaseModel
-    Refused = Callable[[Mapping[str, object]], Mapping[str, object]]
     Handler = Callable[[Mapping[str, Any], object], Response]
 
 Model = TypeVar("Model", bound=inputs.Input)
@@ -41,8 +40,6 @@ Model = TypeVar("Model", bound=inputs.Input)
 FAILURE = "Something went wrong on our side."
 RUN_BY_HAND_MILLISECONDS = 60_000
 CORS = {
-    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, idempotency-key, "
-    "x-api-key, x-api-secret",
     "Access-Control-Expose-Headers": "x-request-id, retry-after, idempotent-replayed",
     "Access-Control-Max-Age": "86400",
 }
@@ -93,6 +90,26 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True)
+class Manners:
+    """How a handler answers what its work does not.
+
+    `methods`: its own, then those of the same path that other functions serve. `failure`: what the client reads when it
+    was our fault. `challenge`: how a 401 asks to be authenticated. `credentials`: the headers that say who calls.
+    `refused` makes an error's body of its sentence, code and members.
+    """
+
+    methods: tuple[str, ...]
+    failure: str = FAILURE
+    challenge: str = "Bearer"
+    credentials: str = "authorization"
+    refused: Callable[[Mapping[str, object]], Mapping[str, object]] = dict
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join((*self.methods, "OPTIONS"))
+
+
 def endpoint(
     method: str, model: type[Model], *, writes: bool = False, failure: str = FAILURE
 ) -> Callable[[Callable[[Caller, Model], Json]], Handler]:
@@ -141,29 +158,22 @@ def created(made: Created[Json]) -> Answer:
     return Answer(201, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
 
 
-def route(
-    method: str,
-    *,
-    failure: str = FAILURE,
-    others: tuple[str, ...] = (),
-    challenge: str = "Bearer",
-    refused: Refused = dict,
-) -> Callable[[Callable[[Request], Answer]], Handler]:
-    """Make a handler of a function from Request to Answer: OPTIONS, 405, CORS, request ids and errors are done.
+def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:
+    """Make a handler of a function from Request to Answer: OPTIONS, 405, CORS, request ids and errors are done."""
+    return serving(Manners((method,), failure))
 
-    `others`: methods of the same path that other functions serve. `challenge`: how a 401 asks to be authenticated.
-    `refused` makes an error's body of its sentence, code and members.
-    """
-    methods = (method, *others)
+
+def serving(manners: Manners) -> Callable[[Callable[[Request], Answer]], Handler]:
+    """As `route`, with other manners."""
 
     def decorate(work: Callable[[Request], Answer]) -> Handler:
         def main(event: Mapping[str, Any], context: object) -> Response:
             request = _request(event, context)
             with _log_lines_name(request.id, context):
                 try:
-                    return _response(request, methods, _dispatch(request, methods, work))
+                    return _response(request, manners, _dispatch(request, manners, work))
                 except Exception as error:
-                    return _response(request, methods, _answer_to(error, failure, challenge, refused))
+                    return _response(request, manners, _answer_to(error, manners))
 
         return main
 
@@ -197,16 +207,13 @@ def _request(event: Mapping[str, Any], context: object) -> Request:
         return Request.of({}, context)
 
 
-def _dispatch(request: Request, methods: tuple[str, ...], work: Callable[[Request], Answer]) -> Answer:
+def _dispatch(request: Request, manners: Manners, work: Callable[[Request], Answer]) -> Answer:
     if request.method == "OPTIONS":
         return Answer(204)
-    if request.method != methods[0]:
-        raise MethodNotAllowedError(f"HTTP method is not {' or '.join(methods)}", headers={"Allow": _allowed(methods)})
+    if request.method != manners.methods[0]:
+        sentence = f"HTTP method is not {' or '.join(manners.methods)}"
+        raise MethodNotAllowedError(sentence, headers={"Allow": manners.allowed})
     return work(request)
-
-
-def _allowed(methods: tuple[str, ...]) -> str:
-    return ", ".join((*methods, "OPTIONS"))
 
 
 def _person(request: Request) -> Caller:
@@ -230,19 +237,19 @@ def _read(request: Request, method: str, model: type[Model]) -> Model:
     return given
 
 
-def _answer_to(error: Exception, failure: str, challenge: str, refused: Refused) -> Answer:
+def _answer_to(error: Exception, manners: Manners) -> Answer:
     if not isinstance(error, AppError) or error.status == 500:
         logger.exception("the request failed")
-        return Answer(500, refused({"error": failure, "code": AppError.code}))
+        return Answer(500, manners.refused({"error": manners.failure, "code": AppError.code}))
     if error.status > 500:
         logger.warning("the request could not be served", exc_info=error)
-    headers = {"WWW-Authenticate": challenge} if isinstance(error, UnauthorizedError) else {}
+    headers = {"WWW-Authenticate": manners.challenge} if isinstance(error, UnauthorizedError) else {}
     body = {"error": str(error), "code": error.code, **error.members}
-    return Answer(error.status, refused(body), {**headers, **error.headers})
+    return Answer(error.status, manners.refused(body), {**headers, **error.headers})
 
 
-def _response(request: Request, methods: tuple[str, ...], answer: Answer) -> Response:
-    headers = {**_cors_headers(request, methods), "X-Request-Id": request.id, **answer.headers}
+def _response(request: Request, manners: Manners, answer: Answer) -> Response:
+    headers = {**_cors_headers(request, manners), "X-Request-Id": request.id, **answer.headers}
     text = ""
     if answer.body is not None:
         headers["Content-Type"] = "application/json"
@@ -253,12 +260,13 @@ def _response(request: Request, methods: tuple[str, ...], answer: Answer) -> Res
     return {"statusCode": answer.status, "headers": headers, "body": text}
 
 
-def _cors_headers(request: Request, methods: tuple[str, ...]) -> dict[str, str]:
+def _cors_headers(request: Request, manners: Manners) -> dict[str, str]:
     try:
         allowed = settings().cors_allowed_origins
     except SettingsError:
         return {}  # without settings there is no allow-list; the answer is a 500 anyway
-    headers = {**CORS, "Access-Control-Allow-Methods": _allowed(methods)}
+    named = f"{manners.credentials}, x-client-info, apikey, content-type, idempotency-key"
+    headers = {**CORS, "Access-Control-Allow-Headers": named, "Access-Control-Allow-Methods": manners.allowed}
     if "*" in allowed:
         return {**headers, "Access-Control-Allow-Origin": "*"}
     origin = request.headers.get("origin", "")

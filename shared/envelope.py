@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from shared import auth, database, edge, inputs
-from shared.edge import Answer, route
+from shared.edge import Answer, Manners, serving
 from shared.errors import AppError, BadRequestError
 from shared.idempotency import Attempt, Created
 from shared.telemetry import logger
@@ -51,7 +51,7 @@ def endpoint(
             who, given, _ = _asked(request, method, model)
             return Answer(200, Envelope(message=success, data=work(who, given)))
 
-        return _route(method, failure, others)(answer)
+        return _serving(method, *others, failure=failure)(answer)
 
     return decorate
 
@@ -66,16 +66,16 @@ def creation(
             made = work(*_asked(request, "POST", model))
             return edge.created(Created(Envelope(message=success, data=made.body), made.replayed))
 
-        return _route("POST", failure, ())(answer)
+        return _serving("POST", failure=failure)(answer)
 
     return decorate
 
 
-def _route(method: str, failure: str, others: tuple[str, ...]) -> Callable[[Callable[[Request], Answer]], Handler]:
+def _serving(*methods: str, failure: str) -> Callable[[Callable[[Request], Answer]], Handler]:
     def refused(body: Mapping[str, object]) -> Mapping[str, object]:
         return {"message": failure, "status": "error", **body, "data": None}
 
-    return route(method, others=others, challenge="ApiKey", refused=refused)
+    return serving(Manners(methods, challenge="ApiKey", credentials="x-api-key, x-api-secret", refused=refused))
 
 
 def _asked(request: Request, method: str, model: type[Model]) -> tuple[Caller, Model, Attempt]:
