@@ -19,7 +19,8 @@ alter table public.call_batches
   add constraint deleted_only_as_draft_or_when_final check (
     deleted_at is null or status in ('draft', 'completed', 'failed', 'cancelled')
   );
-create index campaign_contacts_called_idx on public.campaign_contacts (batch_id) where attempts > 0;
+create index campaign_contacts_called_idx on public.campaign_contacts (batch_id)
+  where attempts > 0 and status in ('queued', 'failed', 'skipped');
 
 alter policy call_batches_are_read_by_their_agency on public.call_batches
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())) and deleted_at is null);
@@ -456,8 +457,10 @@ as $$
     'from_number', p_batch.from_number,
     'scheduled_for', public.iso_utc(p_batch.scheduled_for),
     'total_contacts', p_batch.total_contacts,
-    'called', (
-      select count(*) from public.campaign_contacts where batch_id = p_batch.id and attempts > 0
+    'called', p_batch.completed + p_batch.in_progress + (
+      select count(*)
+      from public.campaign_contacts
+      where batch_id = p_batch.id and attempts > 0 and status in ('queued', 'failed', 'skipped')
     ),
     'answered', p_batch.completed,
     'finished', p_batch.completed + p_batch.failed + p_batch.skipped,

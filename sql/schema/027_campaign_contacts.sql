@@ -52,5 +52,6 @@ create index campaign_contacts_queue_idx on public.campaign_contacts (batch_id, 
 create index campaign_contacts_status_idx on public.campaign_contacts (batch_id, status, position);
 create index campaign_contacts_open_numbers_idx on public.campaign_contacts (agency_id, phone_number)
   where status in ('pending', 'queued');
-create index campaign_contacts_called_idx on public.campaign_contacts (batch_id) where attempts > 0;
+create index campaign_contacts_called_idx on public.campaign_contacts (batch_id)
+  where attempts > 0 and status in ('queued', 'failed', 'skipped');
 create index campaign_contacts_agency_idx on public.campaign_contacts (agency_id);

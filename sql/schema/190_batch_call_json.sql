@@ -9,8 +9,10 @@ as $$
     'from_number', p_batch.from_number,
     'scheduled_for', public.iso_utc(p_batch.scheduled_for),
     'total_contacts', p_batch.total_contacts,
-    'called', (
-      select count(*) from public.campaign_contacts where batch_id = p_batch.id and attempts > 0
+    'called', p_batch.completed + p_batch.in_progress + (
+      select count(*)
+      from public.campaign_contacts
+      where batch_id = p_batch.id and attempts > 0 and status in ('queued', 'failed', 'skipped')
     ),
     'answered', p_batch.completed,
     'finished', p_batch.completed + p_batch.failed + p_batch.skipped,

@@ -30,6 +30,8 @@ BATCH: list[Case] = [
     ("processing", {"queued": -1}, "counters_are_not_negative"),
     ("processing", {"completed": 4}, "counters_are_not_negative"),
     ("processing", {"status": "completed", "completed_at": NOW}, "completed_means_nothing_left"),
+    ("processing", {"deleted_at": NOW}, "deleted_only_as_draft_or_when_final"),
+    ("scheduled", {"deleted_at": NOW}, "deleted_only_as_draft_or_when_final"),
 ]
 CONTACT: list[Case] = [
     ("queued", {"status": "asleep"}, "contact_status_is_known"),
@@ -100,6 +102,15 @@ def test_no_call_may_be(world: World, status: str, changes: dict[str, object], c
         world.set("calls", call_id, **changes)
 
     assert refused.value.diag.constraint_name == constraint
+
+
+def test_a_program_has_a_pace_and_a_secret_is_kept_as_a_sha256(world: World) -> None:
+    arguments = {"p_user_id": world.agency.owner, "p_name": "CRM", "p_seed": "seed"}
+
+    with pytest.raises(psycopg.errors.CheckViolation, match="default_pace_is_positive"), world.connection.transaction():
+        world.set("agencies", world.agency.id, default_max_concurrent=0)
+    with pytest.raises(psycopg.errors.CheckViolation, match="secret_hash_is_a_sha256"), world.connection.transaction():
+        world.verb("create_api_key", **arguments, p_secret_hash="ab" * 31)
 
 
 @pytest.mark.parametrize("same", ["contact", "number"])

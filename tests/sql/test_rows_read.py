@@ -128,6 +128,18 @@ def answer(world: World) -> Callable[[], object]:
     return lambda: world.answer(call_id, "none")
 
 
+def program(name: str, **arguments: object) -> Callable[[World], Callable[[], object]]:
+    def prepare(world: World) -> Callable[[], object]:
+        made = {"p_name": "CRM", "p_secret_hash": "ab" * 32, "p_seed": "seed"}
+        key = world.verb("create_api_key", p_user_id=world.agency.owner, **made)
+        known = {"p_api_key": key["api_key"], "p_secret_hash": "ab" * 32, **arguments}
+        if name != "list_batch_calls":
+            known["p_batch_id"] = world.all("call_batches")[0]["id"]
+        return lambda: world.verb(name, **known)
+
+    return prepare
+
+
 PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_calls": lambda world: lambda: world.claim(4),
     "begin_dial": begin,
@@ -147,6 +159,10 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     ),
     "get_call_batch from deep inside": page(None),
     "get_call_batch of one status": page("in_progress"),
+    "get_batch_call": program("get_batch_call"),
+    "list_batch_calls": program("list_batch_calls", p_limit=20, p_offset=0, p_sort_by="created_at", p_ascending=False),
+    "list_batch_call_tasks": program("list_batch_call_tasks", p_limit=20, p_offset=0),
+    "update_batch_call": program("update_batch_call", p_changes={"name": "other"}),
 }
 
 
