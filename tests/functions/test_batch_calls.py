@@ -32,6 +32,9 @@ from tests.sql.checks import assert_sound
 from tests.sql.world import World
 
 if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable
+
     from local.stack import Stack
     from tests.calling import Reply
     from tests.factories import ApiKey, Connection
@@ -233,6 +236,62 @@ def test_a_bad_field_is_named_in_the_envelope(key: ApiKey, world: World, fields:
     assert (reply.body["data"], reply.body["code"]) == (None, "bad_request")
     assert reply.body["request_id"] == reply.headers["x-request-id"]
     assert nothing_stored(world)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "sentence"),
+    [
+        (b'{"tasks": ', 400, "The body is not valid JSON: Expecting value (line 1, column 11)"),
+        (b"[]", 400, "The body must be a JSON object"),
+        (b'{"x":"' + b"x" * 4_500_000 + b'"}', 413, "The body is larger than 4 MB"),
+        (b"", 400, "from_number is missing"),
+    ],
+    ids=["broken", "list", "large", "empty"],
+)
+def test_a_body_that_is_no_good_is_refused_in_the_envelope(
+    key: ApiKey, world: World, raw: bytes, status: int, sentence: str
+) -> None:
+    reply = create(key, raw)
+
+    assert reply.error == (status, sentence)
+    assert (reply.body["message"], reply.body["status"], reply.body["data"]) == (
+        "Failed to create batch call",
+        "error",
+        None,
+    )
+    assert nothing_stored(world)
+
+
+def test_a_database_that_cannot_be_reached_is_our_fault_and_no_detail_is_told(
+    key: ApiKey, database_away: Callable[[], None]
+) -> None:
+    database_away()
+
+    reply = ask(key, "list")
+
+    assert (reply.status, reply.body) == (
+        500,
+        {
+            "message": "Failed to retrieve batch calls",
+            "status": "error",
+            "error": "Something went wrong on our side.",
+            "code": "internal_error",
+            "data": None,
+            "request_id": reply.headers["x-request-id"],
+        },
+    )
+
+
+def test_no_log_line_shows_a_phone_number_or_a_secret(key: ApiKey, world: World, log: io.StringIO) -> None:
+    create(key, batch_call_body(world.agency))
+    create(key, batch_call_body(world.agency, [{"to_number": world.agency.from_number}]))
+    create(key, batch_call_body(world.agency, from_number="+12125550151"))
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["status"] for line in lines if line["message"] == "answered"] == [201, 400, 404]
+    assert {line["api_key"] for line in lines} == {key.api_key}
+    assert "5550" not in log.getvalue()
+    assert key.api_secret not in log.getvalue()
 
 
 def test_variables_of_five_kilobytes_and_a_thousand_tasks_are_taken(key: ApiKey, world: World) -> None:
