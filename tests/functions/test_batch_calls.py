@@ -715,6 +715,21 @@ def test_what_was_deleted_is_hidden_from_everybody_while_its_calls_stay(
     assert world.calls(batch_id) == calls
 
 
+def test_of_executing_and_deleting_at_once_exactly_one_wins(key: ApiKey, world: World) -> None:
+    for _ in range(5):
+        batch_id = world.batch_in("draft")
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(ask, key, name, f"batch_call_{batch_id.hex}") for name in ("execute", "delete")]
+            executed, deleted = (one.result().status for one in asked)
+
+        row = world.batch(batch_id)
+        if executed == 200:
+            assert (deleted, row["status"], row["deleted_at"]) == (400, "pending", None)
+        else:
+            assert (executed, deleted, row["status"]) == (404, 200, "draft")
+            assert row["deleted_at"]
+
+
 @pytest.mark.parametrize("status", ["scheduled", "pending", "processing", "paused"])
 def test_what_will_run_or_runs_is_not_deleted(key: ApiKey, world: World, status: str) -> None:
     batch_id = world.batch_in(status)
