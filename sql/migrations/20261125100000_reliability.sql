@@ -490,7 +490,7 @@ $$;
 
 -- What the provider answered. p_answers: [{"call_id", "answer", "asked_at", …}] with, by answer,
 -- found: "call", the provider's Call, which is applied;
--- none: "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
+-- none: "ultravox_call_id", if it was asked for by that; else "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
 -- agent delete themselves (record_none);
 -- failed: "reason", why the provider could not be asked; it is asked again later.
 create or replace function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
@@ -506,7 +506,8 @@ begin
   for v_answer in
     select answer.*, call.agency_id, call.batch_id
     from jsonb_to_recordset(p_answers) as answer (
-      call_id uuid, answer text, asked_at timestamptz, call jsonb, deleted uuid[], deletes boolean, reason text
+      call_id uuid, answer text, asked_at timestamptz, call jsonb, ultravox_call_id uuid, deleted uuid[],
+      deletes boolean, reason text
     )
     join public.calls as call on call.id = answer.call_id
     order by call.agency_id, call.batch_id, call.id
@@ -518,7 +519,8 @@ begin
     elsif v_answer.answer = 'none' then
       perform batchline.lock_batches(array[v_answer.batch_id]);
       v_not_placed := v_not_placed + batchline.record_none(
-        v_answer.call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted, coalesce(v_answer.deletes, false)
+        v_answer.call_id, v_answer.ultravox_call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted,
+        coalesce(v_answer.deletes, false)
       )::int;
       perform batchline.complete_batches(array[v_answer.batch_id]);
     else
@@ -546,11 +548,13 @@ begin
 end;
 $$;
 
--- The provider knows of no such call. Of one that it had accepted: it is gone, and its fate with it. Of an unknown one:
+-- The provider knows of no such call. Of one that was asked for by the provider's id: it is gone, and its fate with it,
+-- unless there was news since. Of an unknown one:
 -- once is not enough, since a look-up may lag; said to two questions, the second put p_ask_again_seconds after the first
 -- was answered, nothing was placed, unless the call may have been placed and deleted. True where nothing was placed.
 create or replace function batchline.record_none(
-  p_call_id uuid, p_asked_at timestamptz, p_ask_again_seconds double precision, p_deleted uuid[], p_deletes boolean
+  p_call_id uuid, p_ultravox_call_id uuid, p_asked_at timestamptz, p_ask_again_seconds double precision,
+  p_deleted uuid[], p_deletes boolean
 )
 returns boolean
 language plpgsql volatile set search_path = ''
@@ -564,7 +568,8 @@ begin
   -- Only the latest question counts: a worker that was frozen may bring the answer to one put long ago.
   if v_call.asked_at is distinct from p_asked_at then
     return false;
-  elsif v_call.status in ('ringing', 'answered') and v_call.news_at < p_asked_at then  -- later news outweighs it
+  elsif v_call.status in ('ringing', 'answered')
+    and v_call.ultravox_call_id = p_ultravox_call_id and v_call.news_at < p_asked_at then
     perform batchline.end_call(p_call_id, 'unknown', v_now, 'The provider no longer has the call');
     return false;
   elsif v_call.status <> 'unknown' then
@@ -613,7 +618,7 @@ revoke all on function
   batchline.learn_ending(public.calls, jsonb),
   batchline.mark_unknown(public.calls, text, text),
   batchline.record_failed_question(uuid, text),
-  batchline.record_none(uuid, timestamptz, double precision, uuid[], boolean),
+  batchline.record_none(uuid, uuid, timestamptz, double precision, uuid[], boolean),
   batchline.settle_locked(uuid, jsonb),
   batchline.trip_breaker(public.call_batches),
   batchline.why_perhaps_deleted(public.calls, uuid[], boolean)
@@ -624,7 +629,7 @@ grant execute on function
   batchline.learn_ending(public.calls, jsonb),
   batchline.mark_unknown(public.calls, text, text),
   batchline.record_failed_question(uuid, text),
-  batchline.record_none(uuid, timestamptz, double precision, uuid[], boolean),
+  batchline.record_none(uuid, uuid, timestamptz, double precision, uuid[], boolean),
   batchline.settle_locked(uuid, jsonb),
   batchline.trip_breaker(public.call_batches),
   batchline.why_perhaps_deleted(public.calls, uuid[], boolean)
