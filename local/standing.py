@@ -131,7 +131,8 @@ def sentence(text: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in the largest unit that says enough."""
+    """A length of time in the largest unit that says enough; what the provider's clock puts ahead of ours is none."""
+    seconds = max(0.0, seconds)
     for unit, size, enough in (("ms", 0.001, 1), ("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
         if seconds < enough:
             return f"{seconds / size:.1f} {unit}" if unit == "s" and seconds < 10 else f"{seconds / size:.0f} {unit}"

@@ -11,7 +11,7 @@ as $$
   from (
     select contact.id, contact.created_at
     from public.campaign_contacts as contact
-    where contact.id in (select p_id union all select contact_id from public.calls where id = p_id)
+    where contact.id = any (array(select p_id union all select contact_id from public.calls where id = p_id))
       and (p_agency_id is null or contact.agency_id = p_agency_id)
     union all
     select contact.id, contact.created_at
