@@ -192,8 +192,8 @@ def test_where_a_contact_stands_is_said_with_what_comes_next(world: World, name:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(-3, "0 ms"), (0, "0 ms"), (0.0042, "4 ms"), (1, "1.0 s"), (9.94, "9.9 s"), (10, "10 s"), (119.4, "119 s"), (120, "2 min"),
-     (7199, "120 min"), (7200, "2 h"), (172_800, "2 days")],
+    [(-3, "0 ms"), (0, "0 ms"), (0.0042, "4 ms"), (1, "1.0 s"), (9.94, "9.9 s"), (10, "10 s"), (119.4, "119 s"),
+     (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172_800, "2 days")],
 )  # fmt: skip
 def test_a_length_of_time_is_said_in_a_fitting_unit(seconds: float, said: str) -> None:
     assert span(seconds) == said

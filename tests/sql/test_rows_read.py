@@ -133,6 +133,11 @@ def trail(world: World) -> Callable[[], object]:
     return lambda: world.verb("contact_trail", p_contact_id=contact_id)
 
 
+def meant(world: World) -> Callable[[], object]:
+    call_id = live(world, "ringing")
+    return lambda: world.verb("contacts_of", p_id=call_id)
+
+
 PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_calls": lambda world: lambda: world.claim(4),
     "begin_dial": begin,
@@ -152,7 +157,7 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     ),
     "vitals": lambda world: lambda: world.verb("vitals"),
     "contact_trail": trail,
-    "contacts_of a call": lambda world: lambda: world.verb("contacts_of", p_id=live(world, "ringing")),
+    "contacts_of a call": meant,
     "contacts_of a number": lambda world: (
         lambda: world.verb("contacts_of", p_phone_number="+16460000042", p_agency_id=world.agency.id)
     ),
