@@ -27,11 +27,8 @@ begin
     select jsonb_build_object(
       'throttles', count(*) filter (where event = 'throttled'),
       'late_acceptances', count(*) filter (where event = 'late_acceptance'),
-      'breaker_trips', count(*) filter (where event = 'paused' and reason like 'Paused % could not be placed%'),
-      -- by the processor, for what the provider said of the account
-      'account_pauses', count(*) filter (
-        where event = 'paused' and actor is null and reason not like 'Paused % could not be placed%'
-      )
+      'breaker_trips', count(*) filter (where event = 'paused' and detail ->> 'rule' = 'circuit_breaker'),
+      'account_pauses', count(*) filter (where event = 'paused' and detail ->> 'rule' = 'account_refused')
     )
     from public.call_events
     where at > v_since and event in ('paused', 'throttled', 'late_acceptance')
