@@ -187,10 +187,12 @@ $$;
 -- How the whole deployment is, or one agency: how it stands now, and what befell it in the last p_window_seconds, read
 -- from partial indexes alone. Unsettled: claimed or begun, and nobody knows yet whether the provider has the call.
 -- Asked in vain: nothing was learned by asking, half a minute after the question.
+-- Planned anew each time: a plan made while there were few events would read all of them ever after. "offset 0" keeps
+-- the agency out of the choice of an index, which might fall on all of its past.
 create or replace function batchline.vitals(p_agency_id uuid default null, p_window_seconds int default 300)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set jit = off
+set search_path = '' set enable_seqscan = off set plan_cache_mode = force_custom_plan set jit = off
 as $$
 declare
   v_now timestamptz := batchline.clock();
@@ -207,8 +209,8 @@ begin
         where asked_at <= v_now - interval '30 s' and coalesce(asked_at > greatest(none_at, news_at), true)
       )
     )
-    from public.calls
-    where is_live and (p_agency_id is null or agency_id = p_agency_id)
+    from (select * from public.calls where is_live offset 0) as live
+    where p_agency_id is null or agency_id = p_agency_id
   ) || (
     select jsonb_build_object(
       'throttles', count(*) filter (where event = 'throttled'),
@@ -216,19 +218,24 @@ begin
       'breaker_trips', count(*) filter (where event = 'paused' and detail ->> 'rule' = 'circuit_breaker'),
       'account_pauses', count(*) filter (where event = 'paused' and detail ->> 'rule' = 'account_refused')
     )
-    from public.call_events
-    where at > v_since and event in ('paused', 'throttled', 'late_acceptance')
-      and (p_agency_id is null or agency_id = p_agency_id)
+    from (
+      select * from public.call_events
+      where at > v_since and event in ('paused', 'throttled', 'late_acceptance')
+      offset 0
+    ) as recent
+    where p_agency_id is null or agency_id = p_agency_id
   );
 end;
 $$;
 
 -- One contact and its whole trail: where it stands, its calls, and every decision about it and its batch in the order
 -- in which they were written. Null where there is no such contact (of that agency, where one is named).
+-- Planned anew each time, as vitals is.
 create or replace function batchline.contact_trail(p_contact_id uuid, p_agency_id uuid default null)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set jit = off
+set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_contact public.campaign_contacts;

@@ -1,9 +1,11 @@
 -- One contact and its whole trail: where it stands, its calls, and every decision about it and its batch in the order
 -- in which they were written. Null where there is no such contact (of that agency, where one is named).
+-- Planned anew each time, as vitals is.
 create function batchline.contact_trail(p_contact_id uuid, p_agency_id uuid default null)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set jit = off
+set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_contact public.campaign_contacts;

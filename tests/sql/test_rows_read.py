@@ -156,6 +156,7 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
         )
     ),
     "vitals": lambda world: lambda: world.verb("vitals"),
+    "vitals of an agency": lambda world: lambda: world.verb("vitals", p_agency_id=world.agency.id),
     "contact_trail": trail,
     "contacts_of a call": meant,
     "contacts_of a number": lambda world: (

@@ -169,6 +169,8 @@ def events_read(connection: Connection) -> int:
 
 def test_the_events_of_the_past_are_not_read(world: World) -> None:
     batch_id = world.processing(1)
+    for _ in range(8):  # plans are made while there is no past, and kept
+        vitals(world)
     world.connection.execute(EVENTS, {"agency": world.agency.id, "batch": batch_id})
     world.settle(world.dial()[0], "throttled", reason="slow down")
 
