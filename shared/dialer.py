@@ -209,7 +209,7 @@ class Dialer:
         while True:
             try:
                 await reconcile(ultravox, self._agency_id)
-            except DatabaseError:
+            except Exception:  # whatever it is, the calls that wait for an answer must be asked about again
                 logger.exception("Reconciliation failed; it is tried again")
             await asyncio.sleep(RECONCILE_SECONDS)
 

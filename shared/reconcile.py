@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from shared import database, secrets
 from shared.settings import settings
-from shared.telemetry import logger
+from shared.telemetry import logger, mask_phone_numbers
 from shared.ultravox import LookupFailedError
 
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ AT_ONCE = 20  # questions a round; reads go at the provider's own rate, beside t
 
 
 class Question(TypedDict):
-    """A call to ask about, as `claim_questions` answers it."""
+    """A call to ask about, as `claim_questions` answers it. `asked_at` goes back with what the provider says."""
 
     call_id: str
     agency_id: str
     ultravox_call_id: str | None
+    ultravox_agent_id: str
+    asked_at: str
+    created_from: str
 
 
 async def reconcile(ultravox: Ultravox, agency_id: str | None = None) -> None:
@@ -42,7 +45,7 @@ async def reconcile(ultravox: Ultravox, agency_id: str | None = None) -> None:
         },
     )
     answers = await asyncio.gather(*(_ask(ultravox, question) for question in due["calls"]))
-    if any(answers):
+    if answers:
         await _rpc(
             "record_answers",
             {
@@ -58,7 +61,8 @@ async def _rpc(function: str, params: Mapping[str, object]) -> Any:
 
 
 async def _ask(ultravox: Ultravox, question: Question) -> list[dict[str, object]]:
-    """What the provider says, one entry for each call that it has; nothing when it could not be asked."""
+    """What `record_answers` is told: one entry, or one for each call of the provider's that carries our id."""
+    asked: dict[str, object] = {"call_id": question["call_id"], "asked_at": question["asked_at"]}
     try:
         key = await _key(question["agency_id"])
         if question["ultravox_call_id"]:
@@ -66,14 +70,24 @@ async def _ask(ultravox: Ultravox, question: Question) -> list[dict[str, object]
             calls = [call] if call else []
         else:
             calls = await ultravox.calls_of(question["call_id"], key)
+        if calls:
+            return [{**asked, "answer": "found", "call": call} for call in calls]
+        return [{**asked, "answer": "none", **await _doubts(ultravox, question, key)}]
     except LookupFailedError as error:
         logger.warning(
             "The provider could not be asked about a call", extra={"call_id": question["call_id"], "why": str(error)}
         )
-        return []
-    if not calls:
-        return [{"call_id": question["call_id"], "answer": "none"}]
-    return [{"call_id": question["call_id"], "answer": "found", "call": call} for call in calls]
+        return [{**asked, "answer": "failed", "reason": mask_phone_numbers(str(error))}]
+
+
+async def _doubts(ultravox: Ultravox, question: Question, key: str) -> dict[str, object]:
+    """What could hide a call that was placed. Asked after the list of calls: a call moves from there, never back."""
+    if question["ultravox_call_id"]:
+        return {}
+    return {
+        "deleted": await ultravox.deleted_since(question["created_from"], key),
+        "deletes": await ultravox.deletes_calls(question["ultravox_agent_id"], key),
+    }
 
 
 async def _read_account(ultravox: Ultravox, agency_id: str) -> None:

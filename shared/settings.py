@@ -37,6 +37,8 @@ MUST_BE_LESS = (
     (("dial_by_seconds", "dial_timeout_seconds", "write_timeout_seconds", "write_timeout_seconds"), "lease_seconds"),
     (("join_timeout_seconds",), "silence_seconds"),
     (("silence_seconds",), "give_up_seconds"),
+    # Patience that ends before the second answer would close calls that the provider can still tell of.
+    (("ask_after_seconds", "ask_again_seconds"), "give_up_seconds"),
 )
 
 

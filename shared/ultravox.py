@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlsplit
+from uuid import UUID  # noqa: TC003 - pydantic reads it at run time
 
 import httpx
 import stamina
@@ -21,7 +22,6 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
-    from uuid import UUID
 
     from shared.dials import DialOrder
 
@@ -48,6 +48,12 @@ class Page(BaseModel):
 
     results: list[dict[str, Any]]
     next: str | None = None
+
+
+class Tombstone(BaseModel):
+    """As much as we need of what the provider keeps of a deleted call; our metadata is not in it."""
+
+    callId: UUID  # noqa: N815 - the provider's name
 
 
 class Sending:
@@ -118,7 +124,7 @@ class Ultravox:
             return DialResult(call_id, "account_refused", "The agency's API key cannot be one: store a valid one")
         request = self._dialling.build_request(
             "POST",
-            f"{_agent(order)}/calls",
+            f"{_agent(order['ultravox_agent_id'])}/calls",
             content=to_json(call_request(order, webhook_secret, self._settings)),
             headers={"X-API-Key": key, "Content-Type": "application/json"},
             extensions={"trace": sending.trace},
@@ -139,11 +145,15 @@ class Ultravox:
     async def _read_missing(self, order: DialOrder, key: str, response: httpx.Response) -> DialResult:
         """A 404 means that the agent is gone only when the provider says so of the agent itself."""
         try:
-            agent = await self._get(_agent(order), key)
+            agent = await self._get(_agent(order["ultravox_agent_id"]), key)
         except LookupFailedError:
             return read_answer(order["call_id"], response)
         if agent is None:
-            return DialResult(order["call_id"], "agent_gone", "The provider no longer has the batch's agent")
+            return DialResult(
+                order["call_id"],
+                "agent_gone",
+                "The provider no longer has the batch's agent: make a new batch with another one",
+            )
         return read_answer(order["call_id"], response)
 
     async def call(self, ultravox_call_id: str, key: str) -> dict[str, Any] | None:
@@ -158,6 +168,22 @@ class Ultravox:
         pages = self._pages("/api/calls", {"metadata.call_id": call_id}, key)
         # Each hit is checked: a filter that the provider ignores would hand us a stranger's call.
         return [call async for call in pages if _metadata(call).get("call_id") == call_id]
+
+    async def deleted_since(self, created_from: str, key: str) -> list[str]:
+        """The provider's ids of the calls created since (ISO 8601) and deleted by now. Raises LookupFailedError."""
+        # By time alone: whether the metadata of a deleted call can still be searched is not known.
+        pages = self._pages("/api/deleted_calls", {"fromDate": created_from, "pageSize": "100"}, key)
+        try:
+            return [str(Tombstone.model_validate(call).callId) async for call in pages]
+        except ValidationError as error:
+            raise LookupFailedError("/api/deleted_calls: the answer is no list of deleted calls") from error
+
+    async def deletes_calls(self, ultravox_agent_id: str, key: str) -> bool:
+        """Whether the agent's calls delete themselves when they are over. Raises LookupFailedError."""
+        agent = await self._get(_agent(ultravox_agent_id), key) or {}
+        template = agent.get("callTemplate")
+        policy = cast("dict[str, Any]", template).get("retentionPolicy") if isinstance(template, dict) else None
+        return str(policy).upper().endswith("AUTO_DELETE")
 
     async def account(self, key: str) -> dict[str, Any]:
         """`GET /api/accounts/me`. Raises LookupFailedError."""
@@ -211,8 +237,8 @@ class Ultravox:
         raise AssertionError("unreachable: the retries end with a return or an error")
 
 
-def _agent(order: DialOrder) -> str:
-    return f"/api/agents/{quote(order['ultravox_agent_id'], safe='')}"
+def _agent(ultravox_agent_id: str) -> str:
+    return f"/api/agents/{quote(ultravox_agent_id, safe='')}"
 
 
 def _an_object(body: object) -> dict[str, Any]:
@@ -222,7 +248,10 @@ def _an_object(body: object) -> dict[str, Any]:
 
 
 def _metadata(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any] | None", call.get("metadata")) or {}
+    metadata: object = call.get("metadata") or {}
+    if not isinstance(metadata, dict):  # it may be ours
+        raise LookupFailedError("A call in the list has metadata that cannot be read")
+    return cast("dict[str, Any]", metadata)
 
 
 def _fits_a_header(key: str) -> bool:

@@ -564,7 +564,7 @@ begin
   -- Only the latest question counts: a worker that was frozen may bring the answer to one put long ago.
   if v_call.asked_at is distinct from p_asked_at then
     return false;
-  elsif v_call.status in ('ringing', 'answered') then
+  elsif v_call.status in ('ringing', 'answered') and v_call.news_at < p_asked_at then  -- later news outweighs it
     perform batchline.end_call(p_call_id, 'unknown', v_now, 'The provider no longer has the call');
     return false;
   elsif v_call.status <> 'unknown' then

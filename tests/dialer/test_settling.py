@@ -291,10 +291,13 @@ def test_an_agent_that_is_gone_fails_its_batch_and_no_other(world: World) -> Non
     world.run()
 
     row = gone.row()
-    assert (row["status"], row["error_message"]) == ("failed", "The provider no longer has the batch's agent")
+    assert (row["status"], row["error_message"]) == (
+        "failed",
+        "The provider no longer has the batch's agent: make a new batch with another one",
+    )
     assert gone.counters() == {"skipped": 30}
     assert {contact["reason"] for contact in gone.contacts()} == {
-        "Batch failed: The provider no longer has the batch's agent"
+        "Batch failed: The provider no longer has the batch's agent: make a new batch with another one"
     }
     assert gone.stats()["accepted"] == 0
     assert_all_called_once(there, 3)

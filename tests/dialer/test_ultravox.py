@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -469,6 +470,70 @@ def test_a_call_without_metadata_is_nobody_of_ours(change_settings: Settings) ->
         change_settings(ULTRAVOX_BASE_URL=provider.url)
 
         assert look_up("any") == []
+
+
+def test_a_call_whose_metadata_cannot_be_read_may_be_ours(change_settings: Settings) -> None:
+    with serving(lambda _: (200, a_page([{"callId": "1", "metadata": ["not", "a", "map"]}]))) as provider:
+        change_settings(ULTRAVOX_BASE_URL=provider.url)
+
+        with pytest.raises(LookupFailedError):
+            look_up("any")
+
+
+def deleted(created_from: str) -> list[str]:
+    async def once() -> list[str]:
+        async with Ultravox() as ultravox:
+            return await ultravox.deleted_since(created_from, KEY)
+
+    return asyncio.run(once())
+
+
+@pytest.mark.usefixtures("account")
+def test_the_calls_that_were_deleted_are_listed_by_the_time_of_their_creation(provider: Simulator) -> None:
+    results = dial_all([an_order() for _ in range(30)])
+    gone = [str(result.ultravox_call_id) for result in results[:25]]
+    for call_id in gone:
+        provider.end_call(call_id)
+        provider.delete_call(call_id)
+
+    assert sorted(deleted((datetime.now(UTC) - timedelta(minutes=5)).isoformat())) == sorted(gone)
+    assert deleted((datetime.now(UTC) + timedelta(minutes=5)).isoformat()) == []
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"results": [{}]}', b'{"results": [{"callId": "7"}]}'])
+def test_a_list_of_deleted_calls_that_cannot_be_read_is_no_answer(change_settings: Settings, body: bytes) -> None:
+    with serving(lambda _: (200, body)) as provider:
+        change_settings(ULTRAVOX_BASE_URL=provider.url)
+
+        with pytest.raises(LookupFailedError):
+            deleted("2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("status", "agent", "deletes"),
+    [
+        (200, {"callTemplate": {"retentionPolicy": "AUTO_DELETE"}}, True),
+        (200, {"callTemplate": {"retentionPolicy": "CALL_RETENTION_POLICY_AUTO_DELETE"}}, True),
+        (200, {"callTemplate": {"retentionPolicy": "auto_delete"}}, True),
+        (200, {"callTemplate": {"retentionPolicy": "RETAIN"}}, False),
+        (200, {"callTemplate": {"retentionPolicy": None}}, False),
+        (200, {"callTemplate": {}}, False),
+        (200, {"callTemplate": None}, False),
+        (404, {}, False),
+    ],
+)
+def test_an_agent_tells_whether_its_calls_delete_themselves(
+    change_settings: Settings, status: int, agent: dict[str, object], deletes: bool
+) -> None:
+    async def once() -> bool:
+        async with Ultravox() as ultravox:
+            return await ultravox.deletes_calls("the/agent", KEY)
+
+    with serving(lambda _: (status, json.dumps(agent).encode())) as provider:
+        change_settings(ULTRAVOX_BASE_URL=provider.url)
+
+        assert asyncio.run(once()) is deletes
+    assert [asked.path for asked in provider.asked] == ["/api/agents/the%2Fagent"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b'{"callId": "another"}'])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -185,6 +185,21 @@ def test_an_earlier_none_does_not_end_a_call_that_was_asked_about_since(world: W
     assert world.call(call_id)["status"] == "ringing"
 
 
+@pytest.mark.parametrize("status", ["unknown", "ringing"])
+def test_news_that_comes_while_the_provider_is_asked_outweighs_its_none(world: World, status: str) -> None:
+    call_id = world.call_in(status)
+    world.move_clock(601)
+    (question,) = world.questions()["calls"]
+    row = world.call(call_id)
+    told = payloads.answered(row, UUID(row["ultravox_call_id"]) if row["ultravox_call_id"] else None)
+    world.tell(told["joined"])
+
+    world.answer(call_id, "none", asked_at=question["asked_at"])
+
+    assert world.call(call_id)["status"] == "answered"
+    assert world.contact_of(call_id)["status"] == "in_progress"
+
+
 def test_after_a_first_none_the_next_question_waits_from_its_answer_on(world: World) -> None:
     call_id = world.call_in("unknown")
     world.move_clock(61)
@@ -233,7 +248,7 @@ STRANGER = "0b54ea2c-6b50-4b2c-9b8a-1d6f6a7d1a2b"
     ids=["deleted", "deletes"],
 )
 def test_a_call_that_may_have_been_deleted_is_never_called_again(
-    world: World, doubt: dict[str, object], reason: str
+    world: World, doubt: dict[str, Any], reason: str
 ) -> None:
     call_id = world.call_in("unknown")
     world.none(call_id, **doubt)
@@ -277,7 +292,7 @@ def test_another_agencys_row_of_a_deleted_call_explains_nothing(world: World) ->
 def test_an_accepted_call_that_the_provider_no_longer_has_ends_as_unknown(world: World, status: str) -> None:
     call_id = world.call_in(status)
 
-    world.answer(call_id, "none")
+    world.none(call_id)
 
     contact = world.contact_of(call_id)
     assert (world.call(call_id)["status"], world.call(call_id)["outcome"]) == ("ended", "unknown")

@@ -112,6 +112,11 @@ def test_a_wrong_value_is_named(environment: pytest.MonkeyPatch, name: str, valu
         ),
         ("SILENCE_SECONDS", "90", "JOIN_TIMEOUT_SECONDS (90) must be less than SILENCE_SECONDS (90)"),
         ("GIVE_UP_SECONDS", "600", "SILENCE_SECONDS (600) must be less than GIVE_UP_SECONDS (600)"),
+        (
+            "ASK_AGAIN_SECONDS",
+            "86340",
+            "ASK_AFTER_SECONDS + ASK_AGAIN_SECONDS (86400) must be less than GIVE_UP_SECONDS (86400)",
+        ),
     ],
 )
 def test_times_that_do_not_fit_together_are_refused(
