@@ -18,9 +18,9 @@ SIP = {"no_answer": None, "busy": "BUSY", "invalid_number": "INVALID_NUMBER", "r
 ENDINGS = ("answered", "dropped", *SIP)
 RETRIED = ("no_answer", "busy", "dropped", "error")
 
-# What the timers allow for: a POST that has arrived is taken or not within so many seconds, and what was taken is listed
-# so many seconds later. With dial_by (10) the sum must be over at the second question (60 + 120), and where a clock that
-# jumps may cut one of the two short, at the first.
+# What the timers allow for: a POST that has arrived is taken or not within so many seconds, and what was taken is
+# listed so many seconds later. With dial_by (10) the sum must be over at the second question (60 + 120), and where a
+# clock that jumps may cut one of the two short, at the first.
 DECIDES_WITHIN = 20
 LISTS_LATE = 140
 LISTS_SOON = 25
@@ -131,7 +131,9 @@ class Provider:
             raise DoubleDialError(f"called more often than allowed: {self._trail(order)}")
 
     def _trail(self, order: Mapping[str, Any]) -> str:
-        earlier = [(call.order["call_id"], call.at, call.ending) for call in self.calls if _same_number(call.order, order)]
+        earlier = [
+            (call.order["call_id"], call.at, call.ending) for call in self.calls if _same_number(call.order, order)
+        ]
         return f"{order['call_id']} at {self.now} after {earlier}"
 
 
