@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.chaos.sql import process
 from tests.chaos.sql.machine import Campaigns
 from tests.chaos.sql.provider import DoubleDialError
 from tests.chaos.sql.redial import RedialOnTimeOut
@@ -73,4 +74,12 @@ def test_nobody_is_called_twice_and_nobody_is_lost(connection: Connection) -> No
 @pytest.mark.timeout(300)
 def test_a_dialler_that_redials_on_a_time_out_is_found_out(connection: Connection) -> None:
     with pytest.raises(DoubleDialError):
-        _explore(RedialOnTimeOut, connection, 200, (Phase.generate,))
+        _explore(RedialOnTimeOut, connection, 500, (Phase.generate,))
+
+
+def test_a_worker_that_wakes_late_and_dials_is_found_out(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "DIAL_BY", 86_400)
+    with pytest.raises(DoubleDialError):
+        _explore(Campaigns, connection, 500, (Phase.generate,))

@@ -21,6 +21,7 @@ from tests.sql.checks import query
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.chaos.sql.process import Process
     from tests.factories import Connection
 
     Step = Callable[..., None]
@@ -148,16 +149,25 @@ class Campaigns(RuleBasedStateMachine):
 
     @step(process=ANY, fates=st.lists(FATES, max_size=4), ending=OUTCOMES)
     def wake(self, process: int, fates: list[str], ending: str) -> None:
-        """It goes on where it stood, however late."""
-        if woken := self.scene.frozen(process):
-            woken.frozen = False
-            woken.record()
-            self.scene.begin(woken)
-            self.scene.send(woken, fates, ending)
+        if frozen := self.scene.frozen(process):
+            self._wake(frozen, fates, ending)
+
+    @step(**TURN)
+    def oversleep(self, process: int, agency: int, fates: list[str], ending: str, stops: str) -> None:
+        """Frozen before its POSTs, until the provider has twice said that it knows of none and others have dialled."""
+        sleeper = self.scene.awake(process)
+        self.scene.claim(sleeper, self.scene.world(agency), len(fates))
+        self.scene.begin(sleeper)
+        self.scene.freeze(sleeper)
+        for seconds in (LEASE, ASK_AFTER, ASK_AGAIN):
+            self.scene.wait(seconds)
+            self.one_round(process=process, agency=agency, how="tells", sweeps=True, records=True)
+        self._turn(process, agency, fates, ending, stops)
+        self._wake(sleeper, fates, ending)
 
     @step(**ROUND)
     def reconcile(self, **drawn: Any) -> None:
-        self._reconcile(**drawn)
+        self.one_round(**drawn)
 
     @step(process=ANY)
     def record(self, process: int) -> None:
@@ -197,7 +207,7 @@ class Campaigns(RuleBasedStateMachine):
     def live_on(self, what: str, drawn: dict[str, Any]) -> None:
         """A turn of a process, calls that come to their end, a reconciliation, or time."""
         acts: dict[str, Step] = {
-            "turn": self._turn, "go_on": self.scene.go_on, "reconcile": self._reconcile, "wait": self.scene.wait,
+            "turn": self._turn, "go_on": self.scene.go_on, "reconcile": self.one_round, "wait": self.scene.wait,
         }  # fmt: skip
         acts[what](**drawn)
 
@@ -212,7 +222,14 @@ class Campaigns(RuleBasedStateMachine):
         if stops == "settled":
             self.scene.settle(worker)
 
-    def _reconcile(self, process: int, agency: int, how: str, sweeps: bool, records: bool) -> None:
+    def _wake(self, frozen: Process, fates: list[str], ending: str) -> None:
+        """It goes on where it stood, however late."""
+        frozen.frozen = False
+        frozen.record()
+        self.scene.begin(frozen)
+        self.scene.send(frozen, fates, ending)
+
+    def one_round(self, *, process: int, agency: int, how: str, sweeps: bool, records: bool) -> None:
         """Sweep and ask; the answers may be written at once or at some other time."""
         worker = self.scene.awake(process)
         if sweeps:

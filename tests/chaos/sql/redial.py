@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.chaos.sql.machine import Campaigns, step
+from typing import Any
+
+from tests.chaos.sql.machine import Campaigns
 from tests.sql.checks import query
 
 TIMED_OUT = """
@@ -19,10 +21,10 @@ where id = %s
 
 
 class RedialOnTimeOut(Campaigns):
-    """Who has not been heard of for half a minute is called again."""
+    """Whoever has not been heard of for half a minute is called again: a timer in each round of reconciliation."""
 
-    @step()
-    def redial(self) -> None:
+    def one_round(self, **drawn: Any) -> None:
+        super().one_round(**drawn)
         for (call_id,) in query(self.connection, TIMED_OUT):
             query(self.connection, CALL_AGAIN, call_id)
 
