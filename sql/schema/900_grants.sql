@@ -8,6 +8,8 @@ grant usage on schema batchline to service_role;
 grant execute on all functions in schema batchline to service_role;
 grant select, insert, update, delete on all tables in schema public to service_role;
 grant execute on all functions in schema public to service_role;
+-- Append-only for everybody who is not the owner. (Foreign keys that set null act as the owner.)
+revoke update, delete, truncate on public.call_events from service_role;
 
 -- Leases, raw payloads and what only the dialler needs stay with service_role.
 grant select on

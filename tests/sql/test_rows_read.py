@@ -128,6 +128,16 @@ def answer(world: World) -> Callable[[], object]:
     return lambda: world.answer(call_id, "none")
 
 
+def trail(world: World) -> Callable[[], object]:
+    contact_id = world.call(live(world, "unknown"))["contact_id"]
+    return lambda: world.verb("contact_trail", p_contact_id=contact_id)
+
+
+def meant(world: World) -> Callable[[], object]:
+    call_id = live(world, "ringing")
+    return lambda: world.verb("contacts_of", p_id=call_id)
+
+
 PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_calls": lambda world: lambda: world.claim(4),
     "begin_dial": begin,
@@ -144,6 +154,12 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
         lambda: world.ask(
             world.agency.member, "list_call_batches", p_status=None, p_campaign_id=None, p_limit=25, p_offset=0
         )
+    ),
+    "vitals": lambda world: lambda: world.verb("vitals"),
+    "contact_trail": trail,
+    "contacts_of a call": meant,
+    "contacts_of a number": lambda world: (
+        lambda: world.verb("contacts_of", p_phone_number="+16460000042", p_agency_id=world.agency.id)
     ),
     "get_call_batch from deep inside": page(None),
     "get_call_batch of one status": page("in_progress"),
