@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from local.postgres import Server
     from tests.factories import Connection
 
-EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "40"))
 SEED = os.environ.get("CHAOS_SEED")
 STEPS = 80
 TEST = "tests/chaos/test_state_machine.py"

@@ -93,7 +93,9 @@ class Process:
             if how == "fails":
                 self.answers.append((world, {**asked, "answer": "failed", "reason": "The look-up is down"}))
             elif not found:
-                self.answers.append((world, {**asked, "answer": "none"}))
+                self.answers.append(
+                    (world, {**asked, "answer": "none", "ultravox_call_id": question["ultravox_call_id"]})
+                )
             else:
                 self.answers += [(world, {**asked, "answer": "found", "call": call}) for call in found]
 
