@@ -28,14 +28,12 @@ begin
         last_activity_at = v_now
     from due
     where job.id = due.id
-    returning job.*
+    returning job
   )
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'job_id', id,
-    'agency_id', agency_id,
-    'date_from', public.iso_utc(date_from),
-    'date_to', public.iso_utc(date_to),
-    'cursor', cursor
+  select coalesce(jsonb_agg(batchline.sync_progress(job, p_worker) || jsonb_build_object(
+    'agency_id', (job).agency_id,
+    'date_from', public.iso_utc((job).date_from),
+    'date_to', public.iso_utc((job).date_to)
   )), '[]')
   into v_jobs
   from claimed;

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
     Contacts = int | Iterable[str | Json]  # so many, or these numbers
 
-TABLES = (
+TABLES: tuple[LiteralString, ...] = (
     *("agencies", "call_batches", "campaign_contacts", "calls", "call_events"),
     *("historical_sync_jobs", "historical_sync_failures"),
 )
