@@ -67,6 +67,10 @@ class OutOfTimeError(Exception):
     """The run's time is used up."""
 
 
+class LeaseLostError(Exception):
+    """The job is somebody else's by now, or over."""
+
+
 def process(remaining_ms: Callable[[], int]) -> dict[str, object]:
     """Import until the time is nearly used or up to three jobs are done; `{results: [...]}`, one entry for each job.
 
@@ -108,6 +112,7 @@ class Import:
         self._history = history
         self._deadline = deadline
         self._key = ""
+        self._lost = False
 
     async def run(self) -> dict[str, object]:
         """Import what there is time for; the job's entry in the run's answer. Whatever goes wrong is in it."""
@@ -116,12 +121,14 @@ class Import:
         except DatabaseError:  # its lease runs out, and another run goes on from its cursor
             logger.exception("An import could not be left in order", extra={"job_id": self._progress["job_id"]})
             self._progress["error"] = FAILURE
-        return _result(self._progress)
+        return _result(self._progress, lost=self._lost)
 
     async def _leave(self) -> None:
         """Work, then give the job back as what it has become."""
         try:
             await self._work()
+        except LeaseLostError:
+            self._lost = True
         except OutOfTimeError:
             await self._verb("release_sync_job", p_reason=None, p_retry_after_seconds=None)
         except ThrottledHistoryError as error:
@@ -141,8 +148,10 @@ class Import:
             following = asyncio.create_task(self._fetch(page.next_cursor)) if page.next_cursor else None
             try:
                 await self._record(page)
-                if following is None or not self._progress["mine"]:
+                if following is None and self._progress["status"] == "completed":
                     return
+                if following is None or not self._progress["mine"]:
+                    raise LeaseLostError
                 page = await following
             finally:
                 if following:
@@ -213,7 +222,7 @@ class Import:
         return key
 
 
-def _result(job: Progress) -> dict[str, object]:
+def _result(job: Progress, *, lost: bool) -> dict[str, object]:
     """A job's entry: where it goes on, or why it does not."""
     counted: Mapping[str, object] = {
         "job_id": job["job_id"],
@@ -223,11 +232,13 @@ def _result(job: Progress) -> dict[str, object]:
         "skipped": job["skipped"],
         "failed": job["failed"],
     }
+    if job["status"] == "cancelled":
+        return {**counted, "reason": "cancelled"}
+    if lost:
+        return {**counted, "reason": "lease_lost"}
     if job["status"] == "completed":
         evidence = {name: job[name] for name in ("total", "processed", "oldest_call", "newest_call")}
         return {**counted, "reason": "all_calls_fetched", **evidence}
-    if job["status"] == "cancelled":
-        return {**counted, "reason": "cancelled"}
     if job["error"]:
         return {**counted, "cursor": job["cursor"], "error": job["error"]}
     return {**counted, "cursor": job["cursor"]}
