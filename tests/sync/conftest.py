@@ -92,3 +92,9 @@ def at(monkeypatch: pytest.MonkeyPatch) -> At:
         monkeypatch.setattr(crash_points, "hook", hook)
 
     return do
+
+
+@pytest.fixture
+def stack_rest_url(stack: Stack) -> str:
+    """Where the stack's PostgREST answers."""
+    return stack.env["SUPABASE_REST_URL"]

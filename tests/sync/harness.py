@@ -148,6 +148,11 @@ class Past:
         row = self.world.one(query, self.job_id)
         assert row["processed_calls"] - row["failed_calls"] == row["stored"]
 
+    def assert_counted(self) -> None:
+        """Every call that the provider announced was processed."""
+        row = self.row()
+        assert row["processed_calls"] == row["total_calls"]
+
     def assert_whole(self) -> None:
         """Each of the provider's calls is stored exactly once, and the counters say so."""
         stored = self.imported()
