@@ -171,6 +171,7 @@ class Import:
                 "p_page": page.as_json(),
                 "p_lease_seconds": self._settings.sync_lease_seconds,
             },
+            large=True,
         )
         crash_points.reach("sync_recorded")
 

@@ -298,7 +298,7 @@ def test_a_database_that_is_away_ends_the_run_and_the_next_goes_on(
         past.start()
 
         def go_away() -> None:
-            served.answer = lambda asked: None if asked.path.endswith("record_sync_page") else pass_on(asked)
+            served.answer = lambda asked: None if "record_sync_page" in asked.path else pass_on(asked)
 
         at("sync_recorded", go_away)
         entry = past.run()
@@ -319,10 +319,10 @@ def test_an_answer_of_the_database_that_is_lost_is_asked_for_again_and_nothing_c
 
         def lose_each_first(asked: Asked) -> tuple[int, bytes] | None:
             answer = pass_on(asked)
-            if asked.path.endswith("record_sync_page") and len(lost) % 2 == 0:
+            if "record_sync_page" in asked.path and len(lost) % 2 == 0:
                 lost.append(asked.path)
                 return None
-            lost.append("") if asked.path.endswith("record_sync_page") else None
+            lost.append("") if "record_sync_page" in asked.path else None
             return answer
 
         served.answer = lose_each_first
