@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from tests.sync.harness import Past
 
+CLAIMED = "sync_claimed"
 POINTS = ("sync_before_fetch", "sync_after_fetch", "sync_before_record", "sync_recorded")
 SEEDS = range(4)
 WAITING = "select from pg_locks where not granted and relation = 'public.agent_mappings'::regclass"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [CLAIMED, *POINTS])
 def test_after_a_kill_the_next_run_goes_on_from_the_last_page(
     make_past: Callable[..., Past], point: str, seed: int
 ) -> None:
@@ -32,7 +33,7 @@ def test_after_a_kill_the_next_run_goes_on_from_the_last_page(
     pages = -(-len(past.known()) // PAGE)
     past.start()
 
-    with worker(point, chance.randint(1, pages)) as killed:
+    with worker(point, 1 if point == CLAIMED else chance.randint(1, pages)) as killed:
         killed.wait_until_reached()
         killed.kill()
     past.assert_consistent()
