@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
     Contacts = int | Iterable[str | Json]  # so many, or these numbers
 
-TABLES = ("agencies", "call_batches", "campaign_contacts", "calls", "call_events")
+TABLES: tuple[LiteralString, ...] = (
+    *("agencies", "call_batches", "campaign_contacts", "calls", "call_events"),
+    *("historical_sync_jobs", "historical_sync_failures"),
+)
 BATCH_STATES = ("draft", "scheduled", "pending", "processing", "paused", "completed", "failed", "cancelled")
 CALL_STATES = ("claimed", "dialing", "unknown", "ringing", "answered", "ended", "not_placed")
 
