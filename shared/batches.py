@@ -15,6 +15,14 @@ from shared.inputs import Input, Number, PageLength, PageStart, Whole
 
 if TYPE_CHECKING:
     from shared.auth import Caller
+    from shared.batch_answers import (
+        BatchDetail,
+        BatchList,
+        CancelledBatch,
+        CreatedBatch,
+        PausedBatch,
+        ResumedBatch,
+    )
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MAX_LIST_LIMIT = 100
@@ -121,7 +129,7 @@ class ContactQuery(BatchReference):
         return self
 
 
-def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
+def create(caller: Caller, batch: NewBatch) -> CreatedBatch:
     """Store a batch with its contacts and return the body of the 201.
 
     Raises ForbiddenError, BadRequestError (beyond the agency's plan), NotFoundError (agent, campaign or from_number).
@@ -136,7 +144,7 @@ def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
     return rpc("create_call_batch", {"p_user_id": caller.user_id, "p_batch": given}, repeatable=False)
 
 
-def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
+def fetch_many(caller: Caller, query: BatchQuery) -> BatchList:
     """A page of the agency's batches, newest first. Raises ForbiddenError for a user without an agency."""
     params = {
         "p_status": query.status,
@@ -147,7 +155,7 @@ def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
     return rpc_as(caller, "list_call_batches", params)
 
 
-def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
+def fetch_one(caller: Caller, query: ContactQuery) -> BatchDetail:
     """A batch with a page of its contacts. Raises ForbiddenError, NotFoundError."""
     params = {
         "p_batch_id": query.batch_id,
@@ -159,17 +167,17 @@ def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
     return rpc_as(caller, "get_call_batch", params)
 
 
-def pause(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def pause(caller: Caller, batch: BatchReference) -> PausedBatch:
     """Start no more calls of a processing or scheduled batch. Raises ForbiddenError, NotFoundError, BadRequestError."""
     return _change("pause_call_batch", caller, batch)
 
 
-def resume(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def resume(caller: Caller, batch: BatchReference) -> ResumedBatch:
     """Let a paused batch go on. Raises ForbiddenError, NotFoundError, BadRequestError."""
     return _change("resume_call_batch", caller, batch)
 
 
-def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
+def cancel(caller: Caller, batch: Cancellation) -> CancelledBatch:
     """End a batch for good and, with hang_up, its conversations. Raises ForbiddenError, NotFoundError, BadRequestError.
 
     The batch is cancelled before anybody is hung up on: what the provider does not take adds to no `calls_hung_up`.
@@ -183,7 +191,7 @@ def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
     return answer
 
 
-def _change(function: str, caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def _change(function: str, caller: Caller, batch: BatchReference) -> Any:
     params = {"p_user_id": caller.user_id, "p_batch_id": batch.batch_id}
     # Not repeatable: after a lost answer the second one would say that the batch is in the wrong state.
     return rpc(function, params, repeatable=False)
