@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     token = command("token", commands.token, "print a token of a user")
     token.add_argument("email")
     _add_invoke_arguments(command("invoke", commands.invoke, "run one function in this process, print its answer"))
+    document = command("openapi", openapi, "write docs/openapi.json")
+    document.add_argument("--check", action="store_true", help="only say whether it is what the code says")
     subparsers.add_parser("demo", help="a batch of 1,000 contacts, from creation to its end")  # main() takes it first
     return top
 
@@ -51,6 +53,10 @@ def _add_invoke_arguments(invoke: argparse.ArgumentParser) -> None:
     invoke.add_argument("--query", type=pair, action="append", default=[], metavar="NAME=VALUE")
     invoke.add_argument("--path", type=pair, action="append", default=[], metavar="NAME=VALUE")
     invoke.add_argument("--body", help="JSON, or @file with JSON")
+
+
+def openapi(args: argparse.Namespace) -> int:
+    return import_module("local.openapi.command").run(args)  # the other commands need not load every handler
 
 
 def seconds(text: str) -> float:

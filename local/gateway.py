@@ -1,7 +1,7 @@
 """The front door: one port for the functions, the data interface and the Auth issuer, as Supabase and API Gateway have.
 
-`/rest/v1/…` goes to PostgREST, `/auth/v1/…` to the issuer, `/functions/v1/…` and every other path to the functions
-by the routes of serverless.yml.
+`/rest/v1/…` goes to PostgREST, `/auth/v1/…` to the issuer, `/docs` is the reference of the endpoints, `/functions/v1/…`
+and every other path go to the functions by the routes of serverless.yml.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from local import auth, functions, keys
+from local import auth, functions, keys, reference
 from local.events import LAMBDA_LIMIT, BadAnswerError, HttpRequest, to_event, to_response
 from local.issuer import Issuer
 from local.users import Users
@@ -118,6 +118,8 @@ def application(api: FunctionsApi, issuer: Issuer, postgrest_url: str) -> Starle
     return Starlette(
         routes=[
             Mount("/auth/v1", auth.application(issuer)),
+            Mount("/docs", reference.application()),
+            Route("/docs", reference.page),
             Route("/rest/v1/{path:path}", RestProxy(client).answer, methods=METHODS),
             Route("/{path:path}", api.answer, methods=METHODS),
         ],

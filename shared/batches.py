@@ -66,7 +66,20 @@ def _not_available_yet(value: object) -> object:
     return value
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+CallerId = Annotated[
+    str,
+    AfterValidator(_in_e164),
+    Field(
+        description="An active number of the agency, in E.164 form.",
+        examples=["+12135550123"],
+        json_schema_extra={"pattern": f"^{E164.pattern}$"},
+    ),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    Field(description="ISO 8601 with a UTC offset; up to 5 minutes ago means now.", examples=["2030-01-16T09:00:00Z"]),
+]
 
 
 class Retry(Input):
@@ -82,7 +95,7 @@ class NewBatch(Input):
     """A batch to create. How much pace and concurrency the agency's plan allows is for the database to say."""
 
     agent_mapping_id: UUID
-    from_number: Annotated[str, AfterValidator(_in_e164)]
+    from_number: CallerId
     campaign_id: UUID
     contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
