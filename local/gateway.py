@@ -21,6 +21,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -43,6 +44,13 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HANDLERS_AT_ONCE = 100
 # They concern one connection, not the request: RFC 9110, section 7.6.1. httpx and uvicorn set their own.
 HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "server", "date"}
+
+
+class _Anything(PathConvertor):
+    regex = "(?s:.*)"  # an encoded line break too, which API Gateway passes on and `path` does not match
+
+
+register_url_convertor("anything", _Anything())
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def application(api: FunctionsApi, issuer: Issuer, postgrest_url: str) -> Starle
             Mount("/docs", reference.application()),
             Route("/docs", reference.page),
             Route("/rest/v1/{path:path}", RestProxy(client).answer, methods=METHODS),
-            Route("/{path:path}", api.answer, methods=METHODS),
+            Route("/{path:anything}", api.answer, methods=METHODS),
         ],
         lifespan=lifespan,
     )
