@@ -17,6 +17,7 @@ from typing_extensions import is_typeddict
 from local.functions import load
 from local.openapi.kinds import BY_HAND, KINDS, ByHand, Kind
 from local.processes import ROOT, LocalError
+from shared.edge import FAILURE
 from shared.errors import AppError
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class Contract:
     answer: Any
     writes: bool
     errors: frozenset[type[AppError]]
+    success: str
+    failure: str
+    """What a client reads beside an enveloped answer, and where it was our fault."""
 
 
 def read_all(functions: Mapping[str, Function] | None = None, root: Path = ROOT) -> list[Contract]:
@@ -73,7 +77,7 @@ def _read(function: Function, root: Path) -> Contract:
     tree = ast.parse((root / f"{function.handler.rpartition('.')[0]}.py").read_text())
     main = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"), None)
     if main is None or len(main.decorator_list) != 1:
-        raise ContractError("main has to be a function under one decorator of shared/edge.py.")
+        raise ContractError("main has to be a function under one decorator of shared/.")
     names = dict(_imported(tree))
     decorator, arguments, keywords = _call(main.decorator_list[0], names)
     summary, description = _docstring(tree)
@@ -90,11 +94,13 @@ def _read(function: Function, root: Path) -> Contract:
         answer=by_hand.answer if by_hand else _answer(main.returns, names),
         writes=kind.writes or bool(keywords.get("writes")),
         errors=kind.errors | frozenset(_raised(main, names)),
+        success=keywords.get("success", ""),
+        failure=keywords.get("failure", FAILURE),
     )
 
 
 def _kind(function: str, decorator: str) -> tuple[Kind, ByHand | None]:
-    if decorator == "route":
+    if decorator == "edge.route":
         if function not in BY_HAND:
             raise ContractError("@route says nothing of request and answer: describe them in BY_HAND of kinds.py.")
         return BY_HAND[function].kind, BY_HAND[function]
@@ -157,9 +163,15 @@ def _subclasses(kind: type[AppError]) -> Iterator[type[AppError]]:
 
 def _call(node: ast.expr, names: Names) -> tuple[str, list[Any], Names]:
     if not isinstance(node, ast.Call):
-        return _last(node), [], {}
+        return _decorator(node, names), [], {}
     keywords = {keyword.arg or "": _resolve(keyword.value, names) for keyword in node.keywords}
-    return _last(node.func), [_resolve(given, names) for given in node.args], keywords
+    return _decorator(node.func, names), [_resolve(given, names) for given in node.args], keywords
+
+
+def _decorator(node: ast.expr, names: Names) -> str:
+    """Module and name, such as `edge.endpoint`: the two contracts have decorators of the same names."""
+    module: str = getattr(_resolve(node, names), "__module__", "?")
+    return f"{module.rpartition('.')[2]}.{_last(node)}"
 
 
 def _last(node: ast.expr) -> str:

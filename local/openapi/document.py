@@ -129,7 +129,7 @@ def _schemas(read: Sequence[Contract]) -> tuple[dict[tuple[str, str], Json], Jso
 
 def _operation(contract: Contract, found: Mapping[tuple[str, str], Json], named: Json) -> Json:
     example = _example(contract.function)
-    request = found[contract.function, "validation"]
+    request = _beside_path(contract, found[contract.function, "validation"], named)
     operation: Json = {
         "operationId": contract.function,
         "tags": [_tag(contract)],
@@ -142,7 +142,7 @@ def _operation(contract: Contract, found: Mapping[tuple[str, str], Json], named:
         parameters += _query_parameters(_named(request, named), example)
     if parameters:
         operation["parameters"] = parameters
-    if contract.method in {"POST", "PATCH", "PUT"}:
+    if contract.method in {"POST", "PATCH", "PUT"} and _named(request, named).get("properties"):
         operation["requestBody"] = {
             "required": bool(_named(request, named).get("required")),
             "content": {"application/json": {"schema": request, "example": example.request}},
@@ -164,8 +164,9 @@ def _responses(contract: Contract, example: Example, answer: Json | None) -> Jso
     if unknown:
         raise ContractError(f"examples/{contract.function}.json refuses with {sorted(unknown)}, the function does not.")
     for status in sorted(set(statuses)):
-        given = refusals.examples(status, example.refusals.get(str(status), ()), contract.method)
-        responses[str(status)] = refusals.response(status, given)
+        given = refusals.examples(status, example.refusals.get(str(status), ()), contract.method, contract.failure)
+        message = contract.failure if contract.kind.enveloped else None
+        responses[str(status)] = refusals.response(status, given, message)
     return responses
 
 
@@ -176,7 +177,16 @@ def _success(contract: Contract, example: Example, answer: Json | None) -> Json:
         return success
     if example.answer is None:
         raise ContractError(f"examples/{contract.function}.json needs an `answer`.")
-    return success | {"content": {"application/json": {"schema": answer, "example": example.answer}}}
+    shown, schema = example.answer, answer
+    if contract.kind.enveloped:
+        around: Json = {"message": contract.success, "status": "success", "error": None}
+        shown, schema = around | {"data": shown}, _envelope(around, answer)
+    return success | {"content": {"application/json": {"schema": schema, "example": shown}}}
+
+
+def _envelope(around: Json, data: Json) -> Json:
+    properties = {name: {"const": value} for name, value in around.items()} | {"data": data}
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _path_parameters(contract: Contract) -> list[Json]:
@@ -207,6 +217,15 @@ def _never_null(schema: Json) -> Json:
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     rest = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
     return rest | choices[0] if len(choices) == 1 else schema
+
+
+def _beside_path(contract: Contract, schema: Json, named: Json) -> Json:
+    """What of the request is not in the path."""
+    whole = _named(schema, named)
+    rest = {name: about for name, about in whole.get("properties", {}).items() if f"{{{name}}}" not in contract.path}
+    if rest == whole.get("properties", {}):
+        return schema
+    return whole | {"properties": rest, "required": [name for name in whole.get("required", []) if name in rest]}
 
 
 def _named(schema: Json, named: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Who may call what stands under a decorator of shared/edge.py, and what the edge itself may answer."""
+"""Who may call what stands under a decorator of shared/, and what the edge itself may answer."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ class Kind:
     writes: bool = False
     parameters: list[Json] = field(default_factory=list[Json])
     headers: Json = field(default_factory=dict[str, Any])
+    enveloped: bool = False  # answers are {message, status, error, data}, errors too
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,11 @@ class ByHand:
 
 
 TOKEN: list[dict[str, list[str]]] = [{"token": []}]
+API_KEY: list[dict[str, list[str]]] = [{"apiKey": [], "apiSecret": []}]
+BY_API_KEY: Errors = ALWAYS | {errors.BadRequestError, errors.UnauthorizedError}
 KINDS: Mapping[str, Kind] = {
-    "endpoint": Kind(TOKEN, BY_TOKEN),
-    "creation": Kind(
+    "edge.endpoint": Kind(TOKEN, BY_TOKEN),
+    "edge.creation": Kind(
         TOKEN,
         BY_TOKEN | {errors.ConflictError, errors.UnprocessableError},
         method="POST",
@@ -109,6 +112,16 @@ KINDS: Mapping[str, Kind] = {
         writes=True,
         parameters=[IDEMPOTENCY_KEY],
         headers=REPLAYED,
+    ),
+    "envelope.endpoint": Kind(API_KEY, BY_API_KEY, enveloped=True),
+    "envelope.creation": Kind(
+        API_KEY,
+        BY_API_KEY | {errors.ConflictError, errors.UnprocessableError},
+        method="POST",
+        status=201,
+        parameters=[IDEMPOTENCY_KEY],
+        headers=REPLAYED,
+        enveloped=True,
     ),
 }
 BY_HAND: Mapping[str, ByHand] = {

@@ -51,7 +51,6 @@ PLATFORM: Json = {
     "properties": {"message": STRING},
     "required": ["message"],
 }
-SCHEMAS: Json = {"Error": ERROR, "InvalidRequest": INVALID, "InvalidField": INVALID_FIELD, "PlatformError": PLATFORM}
 
 # A request can end at API Gateway with these: then the body is its own, and there is no X-Request-Id.
 OF_THE_PLATFORM = frozenset({413, 429, 500, 503})
@@ -89,14 +88,39 @@ EXAMPLES: Mapping[int, Json] = {
 }
 
 
+def enveloped(schema: Json) -> Json:
+    """The shape of a refusal by API key: what the others say, in the envelope of its contract."""
+    around: Json = {"message": STRING, "status": {"const": "error"}, "data": {"type": "null"}}
+    return {
+        **schema,
+        "properties": {**around, **schema["properties"]},
+        "required": [*around, *schema["required"]],
+    }
+
+
 def statuses(errors: Iterable[type[AppError]]) -> list[int]:
     """The statuses of these errors, ascending; what must not be shown to a client is a 500."""
     return sorted({kind.status for kind in errors})
 
 
-def response(status: int, examples: Mapping[str, Json]) -> Json:
-    """The response object of a refusal. `examples` by name are bodies without their request_id."""
-    own = {"$ref": f"#/components/schemas/{'InvalidRequest' if status == 400 else 'Error'}"}
+SCHEMAS: Json = {
+    "Error": ERROR,
+    "InvalidRequest": INVALID,
+    "EnvelopedError": enveloped(ERROR),
+    "EnvelopedInvalidRequest": enveloped(INVALID),
+    "InvalidField": INVALID_FIELD,
+    "PlatformError": PLATFORM,
+}
+
+
+def response(status: int, examples: Mapping[str, Json], message: str | None = None) -> Json:
+    """The response object of a refusal. `examples` by name are bodies without their request_id.
+
+    `message` is that of the envelope; None: there is none.
+    """
+    name = "InvalidRequest" if status == 400 else "Error"
+    own = {"$ref": f"#/components/schemas/{name if message is None else f'Enveloped{name}'}"}
+    around: Json = {} if message is None else {"message": message, "status": "error", "data": None}
     platform = status in OF_THE_PLATFORM
     schema = {"anyOf": [own, {"$ref": "#/components/schemas/PlatformError"}]} if platform else own
     return {
@@ -105,15 +129,19 @@ def response(status: int, examples: Mapping[str, Json]) -> Json:
         "content": {
             "application/json": {
                 "schema": schema,
-                "examples": {name: {"value": body | {"request_id": REQUEST_ID}} for name, body in examples.items()},
+                "examples": {
+                    name: {"value": around | body | {"request_id": REQUEST_ID}} for name, body in examples.items()
+                },
             }
         },
     }
 
 
-def examples(status: int, given: Iterable[Json], method: str) -> dict[str, Json]:
+def examples(status: int, given: Iterable[Json], method: str, failure: str) -> dict[str, Json]:
     """By code: those given for this status, else the usual one."""
     usual = EXAMPLES.get(status, {"error": "There is no such thing.", "code": "not_found"})
     if status == 405:
         usual = usual | {"error": f"HTTP method is not {method}"}
+    if status == 500:
+        usual = usual | {"error": failure}
     return {body["code"]: body for body in given} or {usual["code"]: usual}

@@ -37,12 +37,16 @@ LACKS = {
     "an answer": ("PausedBatch:", "dict[str, object]:", "main's return annotation has to be the answer's model"),
     "a type for its answer": ("-> PausedBatch", "", "main's return annotation has to be the answer's model"),
     "a model of its request": (", batches.BatchReference", "", "the decorator has to name one model"),
-    "a known decorator": ("@endpoint", "@anybody", "@anybody is not known: say in KINDS of kinds.py who may call"),
-    "a description by hand": ("@endpoint", "@route", "@route says nothing of request and answer: describe them"),
+    "a known decorator": (
+        "endpoint",
+        "scheduled",
+        "@edge.scheduled is not known: say in KINDS of kinds.py who may call",
+    ),
+    "a description by hand": ("endpoint", "route", "@route says nothing of request and answer: describe them"),
     "a decorator": (
         '@endpoint("POST", batches.BatchReference, writes=True)',
         "",
-        "under one decorator of shared/edge.py",
+        "under one decorator of shared/",
     ),
 }
 
