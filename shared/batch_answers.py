@@ -69,7 +69,7 @@ class Batch(TypedDict):
     completed_at: datetime | None
 
 
-class Page(TypedDict):
+class BatchPage(TypedDict):
     """Where in a list this page is."""
 
     total: Count
@@ -82,7 +82,7 @@ class BatchList(TypedDict):
     """A page of an agency's batches, newest first."""
 
     batches: list[Batch]
-    pagination: Page
+    pagination: BatchPage
 
 
 class BatchContact(TypedDict):
@@ -113,7 +113,7 @@ class BatchContact(TypedDict):
     created_at: datetime
 
 
-class ContactPage(Page):
+class ContactPage(BatchPage):
     """Where in a batch's list this page is; `next_cursor` is the `contact_cursor` of the page after it."""
 
     next_cursor: str | None
