@@ -79,9 +79,15 @@ EXAMPLES: Mapping[int, Json] = {
     401: {"error": "Missing or invalid authorization header", "code": "unauthorized"},
     403: {"error": "User is not associated with an agency", "code": "no_agency"},
     405: {"error": "HTTP method is not POST", "code": "method_not_allowed"},
-    409: {"error": "A request with this Idempotency-Key is still running", "code": "conflict"},
+    409: {
+        "error": "A request with this Idempotency-Key is still running; repeat it in a moment",
+        "code": "request_in_progress",
+    },
     413: {"error": "The body is larger than 4 MB", "code": "payload_too_large"},
-    422: {"error": "This Idempotency-Key was used with another body", "code": "unprocessable"},
+    422: {
+        "error": "This Idempotency-Key was used before, with another body",
+        "code": "idempotency_key_reused",
+    },
     429: {"error": "Too many requests. Please wait a little.", "code": "too_many_requests"},
     500: {"error": "Something went wrong on our side.", "code": "internal_error"},
     503: {"error": "A service this request needs cannot be reached. Please try again.", "code": "unavailable"},
