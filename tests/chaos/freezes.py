@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tests.chaos import timers
 from tests.chaos.kills import ARRIVALS, EVENT_ARRIVALS, ingesting
 from tests.chaos.run import Scenario
-from tests.dialer.harness import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +33,8 @@ def nap(run: Run) -> None:
     """Lets the sleeper sleep for one of three times, drawn, and until the others have come so far."""
     seconds, states = run.dice.choice(NAPS)
     asleep_since = run.now()
-    until(lambda: run.now() >= asleep_since + timedelta(seconds=seconds), 60)
-    until(lambda: not run.world.value(ITS_CALLS, run.world.agency.id, asleep_since, list(states)), 60)
+    run.wait(lambda: run.now() >= asleep_since + timedelta(seconds=seconds))
+    run.wait(lambda: not run.world.value(ITS_CALLS, run.world.agency.id, asleep_since, list(states)))
 
 
 def play(run: Run, point: str) -> None:

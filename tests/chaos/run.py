@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from psycopg.types.json import Jsonb
 
 from tests.chaos import timers
-from tests.dialer.harness import Batch, World, until
+from tests.dialer.harness import Batch, World
 from tests.factories import fictional_numbers
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 8
 """Ordinary runs, one after the other, after which a world that is not at rest never will be."""
+LONGEST_WAIT = 60.0
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,14 @@ class Run:
                 worker.result()
             if self._is_over():
                 break
-        until(self._is_calm, 60)
+        self.wait(self._is_calm, self.world.stats)
+
+    def wait(self, condition: Callable[[], object], tell: Callable[[], object] = str) -> None:
+        """Until the condition holds; if it never does, `tell` says what there was instead."""
+        end = time.monotonic() + LONGEST_WAIT
+        while not condition():
+            assert time.monotonic() < end, f"what was waited for did not come: {tell()}"
+            time.sleep(0.03)  # many worlds ask at the same time
 
     def _is_over(self) -> bool:
         status = self.batch.status

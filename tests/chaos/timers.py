@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+DIAL_TIMEOUT = 0.8
 LEASE = 3.4
 ASK_AFTER = 1.4
 ASK_AGAIN = 0.4
@@ -10,7 +11,7 @@ GIVE_UP = 2.0
 
 ENVIRONMENT = {
     "DIAL_BY_SECONDS": "0.5",
-    "DIAL_TIMEOUT_SECONDS": "0.8",
+    "DIAL_TIMEOUT_SECONDS": str(DIAL_TIMEOUT),
     "CONNECT_TIMEOUT_SECONDS": "0.4",
     "WRITE_TIMEOUT_SECONDS": "1",
     "LEASE_SECONDS": str(LEASE),

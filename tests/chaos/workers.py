@@ -54,6 +54,11 @@ class Worker:
             self._result = self._next()[1]
         return self._result
 
+    def ended(self) -> None:
+        """Waits for its end, whatever it is."""
+        while self._said.readline():
+            pass
+
     def go_on(self) -> None:
         """Lets it leave its point."""
         self._line.sendall(b"\n")
