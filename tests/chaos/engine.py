@@ -46,7 +46,7 @@ def run_all(
     for together in _grouped(jobs):
         ground.simulator.reset()
         ground.simulator.configure(**_merged(USUAL, together[0][0].provider))
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(1 if together[0][0].alone else at_once) as pool:
             running = [pool.submit(_run, ground, side, *job) for job in together]
             for done in as_completed(running):
                 tell(done.result())
@@ -61,7 +61,7 @@ def _run(ground: Ground, side: Side, scenario: Scenario, seed: int) -> Outcome:
         ):
             scenario.play(run)
             done.update(run.done)
-            found = facts.gather(run.world, run.mended_at)
+            found = facts.gather(run.world, run.mended_at, scenario.latest)
         return Outcome(scenario, seed, done, found, tuple(_problems(scenario, found)))
     except Exception:  # noqa: BLE001 - of many runs, each tells what happened to it
         return Outcome(scenario, seed, done, None, (traceback.format_exc(),))
@@ -90,5 +90,4 @@ def _grouped(jobs: Sequence[tuple[Scenario, int]]) -> list[list[tuple[Scenario, 
 
 
 def _merged(usual: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    changed = {name: {**usual[name], **value} if isinstance(value, dict) else value for name, value in patch.items()}
-    return {**usual, **changed}
+    return {**usual, **patch, "webhooks": {**usual["webhooks"], **patch.get("webhooks", {})}}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.timers import LATEST_ACCEPTANCE
 from tests.sql.checks import FINISHED_BUT_OPEN, UNPAIRED, WRONG_COUNTERS
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ ENDS_IT = {"answered", "voicemail", "rejected", "invalid_number"}
 
 # Of every call that lost its worker or its answer: from its beginning, or from when the fault was over, until we knew.
 TO_SETTLE = """
-select extract(epoch from known.at - greatest(coalesce(call.began_at, call.claimed_at), %s::timestamptz))::float8 as seconds
+select extract(epoch from known.at - greatest(coalesce(call.began_at, call.claimed_at), %s::timestamptz))::float8
+  as seconds
 from public.calls as call
 cross join lateral (
   select min(at) as at from public.call_events
@@ -57,8 +57,8 @@ class Facts:
     settled_in: float
 
 
-def gather(world: World, mended_at: datetime | None) -> Facts:
-    """The facts of a world in which everything should be over."""
+def gather(world: World, mended_at: datetime | None, latest: float) -> Facts:
+    """The facts of a world in which everything should be over. `latest` seconds after it began, no call may start."""
     contacts = world.rows("select * from public.campaign_contacts where agency_id = %s", world.agency.id)
     accepted = world.dialled()
     dialled = _by_contact(accepted)
@@ -72,20 +72,25 @@ def gather(world: World, mended_at: datetime | None) -> Facts:
         accepted=stats["accepted"],
         again=tuple(again),
         wrong=(*wrong, *_unsound(world)),
-        late=tuple(_late(world, accepted)),
+        late=tuple(_late(world, accepted, latest)),
         leaked=live + stats["live"],
         unknown=sum(contact["outcome"] == "unknown" for contact in contacts),
         alarms=_alarms(world),
-        settled_in=max((float("inf") if row["seconds"] is None else row["seconds"] for row in times), default=0.0),
+        settled_in=max((_seconds(row) for row in times), default=0.0),
     )
 
 
-def _late(world: World, accepted: Sequence[Row]) -> list[str]:
+def _seconds(row: Row) -> float:
+    """What was known before the fault was over took no time."""
+    return float("inf") if row["seconds"] is None else max(0.0, row["seconds"])
+
+
+def _late(world: World, accepted: Sequence[Row], latest: float) -> list[str]:
     began = {row["id"]: row["began"] for row in world.rows(BEGAN, world.agency.id)}
     return [
         f"…{call['to'][-4:]} was called {call['accepted_at'] - began[call['call_id']]:.1f} s after its call began"
         for call in accepted
-        if call["accepted_at"] - began[call["call_id"]] > LATEST_ACCEPTANCE
+        if call["accepted_at"] - began[call["call_id"]] > latest
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,28 +91,28 @@ def play(run: Run, what: Callable[[Run, FrailSide], None], between: tuple[float,
     side = cast("FrailSide", run.side)
     run.create(24, calls_per_minute=240, max_concurrent=6)
     over = threading.Event()
-
-    def go_wrong() -> None:
-        for _ in range(times):
-            if over.wait(run.dice.uniform(*between)):
-                return
-            what(run, side)
-            run.done["outages"] += 1
-
     with ThreadPoolExecutor(1) as beside:
-        going_wrong = beside.submit(go_wrong)
+        # It goes wrong in this thread: a server that is started again must not end with the thread that started it.
+        dialling = beside.submit(_keep_dialling, run, over)
         try:
-            while not going_wrong.done():
-                with run.worker(seconds=4) as one, run.worker(seconds=4) as other:
-                    one.ended()
-                    other.ended()
+            for _ in range(times):
+                time.sleep(run.dice.uniform(*between))  # not a wait for anything: the moments are drawn
+                what(run, side)
+                run.done["outages"] += 1
         finally:
             over.set()
-        going_wrong.result()
+        dialling.result()
     run.world.db.close()
     run.world.db = side.connect()
     run.is_well()
     run.finish()
+
+
+def _keep_dialling(run: Run, over: threading.Event) -> None:
+    while not over.is_set():
+        with run.worker(seconds=4) as one, run.worker(seconds=4) as other:
+            one.ended()
+            other.ended()
 
 
 def terminate(run: Run, side: FrailSide) -> None:

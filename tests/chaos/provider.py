@@ -104,7 +104,7 @@ def mislead(run: Run, action: str, delay: float = 0) -> None:
 
 def delete(run: Run) -> None:
     """Calls whose answers were lost are deleted at the provider before anybody asks."""
-    run.create(CONTACTS)
+    run.create(CONTACTS, max_concurrent=CONTACTS)
     run.hear_nothing()
     struck = run.strike("accept_then_drop", STRUCK)
     with run.worker() as worker:

@@ -37,7 +37,8 @@ class Scenario:
     `title` is the row's name. `provider` replaces members of the simulator's configuration; `around` makes a side for
     each run; one that is `alone` has the machine for itself.
     `parks`: contacts may stay unknown, as the provider cannot tell. `may_double`: the one gap that cannot be closed.
-    `bound` is the longest time to settle; None where nothing is lost on the way or the wait is of another kind.
+    `bound` is the longest time to settle; None where nothing is lost on the way or the wait is of another kind. No
+    call is accepted more than `latest` seconds after it began.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Scenario:
     parks: bool = False
     may_double: bool = False
     bound: float | None = timers.TO_SETTLE
+    latest: float = timers.LATEST_ACCEPTANCE
 
 
 @dataclass
