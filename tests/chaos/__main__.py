@@ -98,7 +98,7 @@ def _run(
             if not (outcome.has_held or quiet):
                 progress.console.print(_complaint(outcome), markup=False, soft_wrap=True)
 
-        engine.run_all(here, side, jobs, at_once, tell)
+        engine.run_all(here, side, jobs, tell, at_once=at_once)
     return outcomes
 
 

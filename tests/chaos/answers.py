@@ -47,7 +47,9 @@ def losing(run: Run, function: str) -> Generator[str]:
             status, body = response.status, response.read()
         finally:
             connection.close()
-        is_it = asked.path == f"/rpc/{function}" and status == http.HTTPStatus.OK and CHANGED[function](json.loads(body))
+        is_it = (
+            asked.path == f"/rpc/{function}" and status == http.HTTPStatus.OK and CHANGED[function](json.loads(body))
+        )
         if is_it and next(seen) in to_lose:
             run.done["answers lost"] += 1
             return None

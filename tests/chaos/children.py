@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from dataclasses import dataclass
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 
 from local import functions
 from local.events import HttpRequest, to_event
-from shared import crash_points, dialer, ultravox, webhooks
+from shared import crash_points, dialer, ultravox
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 FUNCTIONS = functions.load()
 INGEST = FUNCTIONS["webhook-ingest"].resolve()
-IMPORTED = (parameters, webhooks)  # which the product imports when it first needs them
 
 
 class Order(TypedDict):
@@ -43,6 +43,13 @@ class Order(TypedDict):
     agency_id: str | None
     seconds: float
     port: int
+
+
+def prepare() -> None:
+    """What every worker would do first, and may inherit: nothing of it opens a connection."""
+    DEFAULT_PROVIDERS["ssm"] = SSMProvider()
+    metrics = EphemeralMetrics(namespace="Batchline", service="chaos")
+    metrics.add_dimension(name="function", value="prepare")
 
 
 def live(order: Order, line: socket.socket) -> None:
@@ -88,25 +95,34 @@ def _dial(order: Order, line: socket.socket) -> None:
 
 
 def _gap(order: Order, line: socket.socket) -> None:
-    """A run that tells, for each body, the nanoseconds from the last look at the clock until the write was done."""
+    """A run that tells of each write of a POST the nanoseconds from its last look at the clock until it was done."""
     looked: dict[object, int] = {}
     gaps: list[int] = []
-    clock = ultravox.boottime
+    clock, send = ultravox.boottime, socket.socket.send
 
     def look() -> float:
         now = clock()
         looked[asyncio.current_task()] = time.perf_counter_ns()
         return now
 
-    def reach(point: str) -> None:
-        if point == "during_post":
-            gaps.append(time.perf_counter_ns() - looked[asyncio.current_task()])
+    def write(self: socket.socket, *arguments: Any) -> int:
+        sent = send(self, *arguments)
+        if looked and (since := looked.pop(_current_task(), None)) is not None:
+            gaps.append(time.perf_counter_ns() - since)
+        return sent
 
-    crash_points.hook = reach
-    ultravox.boottime = look  # what the last check calls; its deadline comes from the dialler's own
+    ultravox.boottime = look  # what the last check calls; the deadline comes from the dialler's own
+    socket.socket.send = write
     milliseconds = round(1000 * (settings().turn_seconds + order["seconds"]))
     dialer.process(lambda: milliseconds, order["agency_id"])
     say(line, "result", gaps)
+
+
+def _current_task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # another thread: it has none
+        return None
 
 
 def _ingest(order: Order, line: socket.socket) -> None:
@@ -123,7 +139,7 @@ class _Ingest(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = _invoke(self.path, self.headers, body)
+        answer = _invoke(self.path, self.headers.items(), body)
         self.send_response(answer["statusCode"])
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -132,10 +148,10 @@ class _Ingest(BaseHTTPRequestHandler):
         """Nothing: the function writes its own log."""
 
 
-def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def _invoke(path: str, headers: Iterable[tuple[str, str]], body: bytes) -> dict[str, Any]:
     found = functions.find_route(FUNCTIONS, "POST", path)
     if found is None:
         return {"statusCode": 404}
     function, route, path_parameters = found
-    request = HttpRequest(method="POST", path=path, headers=list(headers.items()), body=body)
-    return partial(INGEST, to_event(request, route, path_parameters))(functions.Context(function))
+    request = HttpRequest(method="POST", path=path, headers=list(headers), body=body)
+    return INGEST(to_event(request, route, path_parameters), functions.Context(function))

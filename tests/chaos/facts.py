@@ -37,8 +37,7 @@ where call.agency_id = %s and lost.at is not null
 """
 
 
-# Accepted long after it began: its worker must have been asleep, and should not have dialled when it woke.
-BEGAN = "select id::text, extract(epoch from began_at)::float8 as began from public.calls where agency_id = %s"
+ASLEEP = "select id::text as id from public.calls where agency_id = %s and began_at <= %s"
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Facts:
     settled_in: float
 
 
-def gather(world: World, mended_at: datetime | None, latest: float) -> Facts:
-    """The facts of a world in which everything should be over. `latest` seconds after it began, no call may start."""
+def gather(world: World, mended_at: datetime | None, slept: tuple[datetime, datetime] | None) -> Facts:
+    """The facts of a world in which everything should be over."""
     contacts = world.rows("select * from public.campaign_contacts where agency_id = %s", world.agency.id)
     accepted = world.dialled()
     dialled = _by_contact(accepted)
@@ -72,7 +71,7 @@ def gather(world: World, mended_at: datetime | None, latest: float) -> Facts:
         accepted=stats["accepted"],
         again=tuple(again),
         wrong=(*wrong, *_unsound(world)),
-        late=tuple(_late(world, accepted, latest)),
+        late=tuple(_late(world, accepted, *slept)) if slept else (),
         leaked=live + stats["live"],
         unknown=sum(contact["outcome"] == "unknown" for contact in contacts),
         alarms=_alarms(world),
@@ -85,12 +84,13 @@ def _seconds(row: Row) -> float:
     return float("inf") if row["seconds"] is None else max(0.0, row["seconds"])
 
 
-def _late(world: World, accepted: Sequence[Row], latest: float) -> list[str]:
-    began = {row["id"]: row["began"] for row in world.rows(BEGAN, world.agency.id)}
+def _late(world: World, accepted: Sequence[Row], asleep_since: datetime, awake_since: datetime) -> list[str]:
+    """What was begun before a long sleep and placed after it."""
+    begun = {row["id"] for row in world.rows(ASLEEP, world.agency.id, asleep_since)}
     return [
-        f"…{call['to'][-4:]} was called {call['accepted_at'] - began[call['call_id']]:.1f} s after its call began"
+        f"…{call['to'][-4:]} was called by a worker that had slept since it began the call"
         for call in accepted
-        if call["accepted_at"] - began[call["call_id"]] > latest
+        if call["call_id"] in begun and call["accepted_at"] >= awake_since.timestamp()
     ]
 
 

@@ -30,11 +30,13 @@ NAPS: Sequence[tuple[float, Sequence[str]]] = (
 
 
 def nap(run: Run) -> None:
-    """Lets the sleeper sleep for one of three times, drawn, and until the others have come so far."""
-    seconds, states = run.dice.choice(NAPS)
+    """Lets the sleeper sleep for one of three times, in turn, and until the others have come so far."""
+    seconds, states = NAPS[run.seed % len(NAPS)]
     asleep_since = run.now()
     run.wait(lambda: run.now() >= asleep_since + timedelta(seconds=seconds))
     run.wait(lambda: not run.world.value(ITS_CALLS, run.world.agency.id, asleep_since, list(states)))
+    if states:
+        run.slept = asleep_since, run.now()
 
 
 def play(run: Run, point: str) -> None:

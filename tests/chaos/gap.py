@@ -1,4 +1,4 @@
-"""The gap that no program can close, measured: from the last look at the clock until the write to the socket is done."""
+"""The gap that no program can close, measured: from the last look at the clock until the write is done."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ AT_ONCE = 50
 class Gap:
     """In microseconds."""
 
-    dials: int
+    writes: int
     p50: float
     p99: float
     longest: float
 
     def __str__(self) -> str:
-        return f"p50 {self.p50:.0f} µs, p99 {self.p99:.0f} µs, longest {self.longest:.0f} µs of {self.dials:,} dials"
+        return f"p50 {self.p50:.0f} µs, p99 {self.p99:.0f} µs, longest {self.longest:.0f} µs of {self.writes:,} writes"
 
 
 def measure(ground: Ground, dials: int) -> Gap:
-    """Over at least so many dials, up to 50 at once."""
+    """Over at least so many dials, up to 50 at once: two writes each, headers and body."""
     scenario = Scenario("gap", "", lambda _: None)
     gaps: list[int] = []
     for seed in range(-(-dials // CONTACTS)):

@@ -11,7 +11,6 @@ import psycopg
 from local import keys, postgrest
 from local.postgres import as_authenticator
 from local.processes import free_ports
-from tests.chaos.workers import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from local.processes import Part
     from local.simulator.client import Simulator
     from local.stack import Stack
+    from tests.chaos.workers import Nursery
     from tests.factories import Connection
 
 PEOPLE = {

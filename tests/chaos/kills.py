@@ -42,16 +42,18 @@ def play_event(run: Run, point: str) -> None:
     """webhook-ingest is killed and started again, while the provider repeats what was not answered."""
     run.hear()
     run.create()
-    with ingesting(run, point, run.dice.randint(1, EVENT_ARRIVALS)) as (victim, environment):
-        with run.worker(environment=environment) as dialler:
-            if victim.reached():
-                victim.kill()
-                run.done["kills"] += 1
-            port = int(environment["FUNCTIONS_URL"].rpartition(":")[2])
-            with run.ground.nursery.worker("ingest", port=port, environment=run.side.environment) as successor:
-                successor.ready()
-                dialler.result()
-                run.finish(environment=environment)
+    with (
+        ingesting(run, point, run.dice.randint(1, EVENT_ARRIVALS)) as (victim, environment),
+        run.worker(environment=environment) as dialler,
+    ):
+        if victim.reached():
+            victim.kill()
+            run.done["kills"] += 1
+        port = int(environment["FUNCTIONS_URL"].rpartition(":")[2])
+        with run.ground.nursery.worker("ingest", port=port, environment=run.side.environment) as successor:
+            successor.ready()
+            dialler.result()
+            run.finish(environment=environment)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb

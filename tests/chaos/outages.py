@@ -133,7 +133,7 @@ def restart_rest(_run: Run, side: FrailSide) -> None:
 SCENARIOS = [
     Scenario(
         "backends_killed",
-        "PostgreSQL: two backends killed every 50–300 ms",
+        "PostgreSQL: two backends killed every 50 to 300 ms",
         partial(play, what=terminate, between=(0.05, 0.3), times=30),
         around=frail,
     ),

@@ -81,19 +81,17 @@ SCENARIOS = [Scenario("changes_of_mind", "pause, resume, cancel at random moment
 OVERLAPPING = {
     800: Scenario(
         "overlapping",
-        "4 overlapping processors × 800 contacts",
+        "4 overlapping processors, 800 contacts",
         partial(overlap, contacts=800, workers=4),
         provider={"people_by_number": {}},
         alone=True,
-        latest=8,
     ),
     10_000: Scenario(
         "overlapping",
-        "8 overlapping processors × 10,000 contacts",
+        "8 overlapping processors, 10,000 contacts",
         partial(overlap, contacts=10_000, workers=8),
         provider={"people_by_number": {}},
         alone=True,
-        latest=8,
     ),
 }
 """By the number of contacts."""

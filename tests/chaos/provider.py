@@ -145,9 +145,7 @@ SCENARIOS = [
     Scenario("refuse_all", "refuses all: 401, 402, 403", refuse_all),
     Scenario("circuit", "every request is dropped: circuit breaker", break_circuit),
     Scenario("lookup_outage", "creates calls, look-ups fail for a while", cannot_ask),
-    Scenario(
-        "never_answers", "look-ups fail for ever, no webhooks", never_answer, parks=True, bound=timers.TO_GIVE_UP
-    ),
+    Scenario("never_answers", "look-ups fail for ever, no webhooks", never_answer, parks=True, bound=timers.TO_GIVE_UP),
     Scenario("ignored_filter", "look-up ignores its filter", partial(mislead, action="lookup_ignores_filter")),
     Scenario("lagging_lookup", "look-up lags", partial(mislead, action="lookup_lags", delay=LAG)),
     Scenario("deleted", "lost calls are deleted before we ask", delete, parks=True),

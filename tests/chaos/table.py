@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,14 +48,14 @@ class Row:
         return [
             self.scenario.title,
             f"{len(self.outcomes)}" + (f" ({failed} failed)" if failed else ""),
-            ", ".join(f"{count:,} {what}" for what, count in sorted(self.done().items())) or "–",
+            ", ".join(f"{what}: {count:,}" for what, count in sorted(self.done().items())) or "-",
             f"{sum(facts.accepted for facts in found):,}",
             str(self.double_dials),
             str(sum(len(facts.wrong) for facts in found)),
             str(sum(facts.leaked for facts in found)),
             str(sum(facts.unknown for facts in found)),
-            f"{longest:.1f} s" if longest else "–",
-            f"{self.scenario.bound:.1f} s" if longest and self.scenario.bound else "–",
+            f"{longest:.1f} s" if longest else "-",
+            f"{self.scenario.bound:.1f} s" if longest and self.scenario.bound else "-",
         ]
 
 
@@ -78,7 +77,8 @@ def write(sections: dict[str, str]) -> None:
     document = DOCUMENT.read_text()
     for name, section in sections.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        assert pattern.search(document), f"{DOCUMENT} has no place for {name}"
-        document = pattern.sub(lambda _, s=section: f"{begin}\n{s}\n{end}", document)
+        before, _, rest = document.partition(begin)
+        _, found, after = rest.partition(end)
+        assert found, f"{DOCUMENT} has no place for {name}"
+        document = f"{before}{begin}\n\n{section}\n\n{end}{after}"
     DOCUMENT.write_text(document)

@@ -32,5 +32,3 @@ TO_SETTLE = LEASE + ASK_AFTER + ASK_AGAIN + 3 * ROUND
 MAX_DURATION = 2
 TO_GIVE_UP = LEASE + MAX_DURATION + GIVE_UP + 2 * ROUND
 """The same when the provider never answers."""
-LATEST_ACCEPTANCE = 2.0
-"""From a call's beginning: it leaves within DIAL_BY, and the provider takes its time."""

@@ -54,6 +54,8 @@ SCENARIOS = [
     *(one for one in (*provider.SCENARIOS, *news.SCENARIOS, *answers.SCENARIOS) if one.name in SAME_FAULTS),
 ]
 """Those that do not wait for a question, since this dialler asks none."""
+SURE = [one for one in SCENARIOS if one.name in ("accept_then_drop", "accept_then_500", "slow_201", "kill_answered")]
+"""Those in which it calls somebody twice whatever the seed, where nothing is heard by webhook."""
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from tests.chaos import timers
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+USUAL: dict[str, Any] = {"point": None, "nth": 1, "agency_id": None, "seconds": 60, "port": 0}
 LONGEST_SILENCE = 90.0  # seconds without a word from a worker
 
 
@@ -145,10 +146,8 @@ class Nursery:
         with self._asking:
             self._born += 1
             log = self._folder / f"worker-{self._born}.log"
-            usual: dict[str, Any] = {"point": None, "nth": 1, "agency_id": None, "seconds": 60, "port": 0}
-            whole = {**usual, **order, "task": task, "log": str(log)}
-            whole["environment"] = timers.ENVIRONMENT | whole.get("environment", {})
-            whole["constants"] = timers.CONSTANTS | whole.get("constants", {})
+            whole: dict[str, Any] = {**USUAL, **order, "task": task, "log": str(log), "constants": timers.CONSTANTS}
+            whole["environment"] = timers.ENVIRONMENT | order.get("environment", {})
             ours, theirs = socket.socketpair()
             socket.send_fds(self._orders, [json.dumps(whole).encode()], [theirs.fileno()])
             theirs.close()

@@ -5,6 +5,7 @@ Importing costs 0.7 s, a fork a few milliseconds. Nothing here may start a threa
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -18,8 +19,10 @@ LARGEST_ORDER = 65_536
 
 
 def main() -> None:
-    """Takes orders, each with the socket of a new worker's line, and answers its process id, until its parent leaves."""
+    """Takes orders, each with the end of a new worker's line, and answers its process id, until its parent leaves."""
     orders = socket.socket(fileno=int(sys.argv[1]))
+    children.prepare()
+    gc.freeze()  # what is shared stays shared: no worker walks through it
     while True:
         order, lines, _, _ = socket.recv_fds(orders, LARGEST_ORDER, 1)
         if not order:
@@ -42,7 +45,7 @@ def _live(order: children.Order, line: socket.socket) -> None:
         os.dup2(log, 2)
         children.live(order, line)
         status = 0
-    except BaseException:  # noqa: BLE001 - a process ends here, whatever it was
+    except BaseException:  # whatever it was, the process ends here
         traceback.print_exc()
     finally:
         sys.stdout.flush()
