@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -102,6 +103,11 @@ def invoke(args: Namespace) -> int:
         answer = known[args.name].invoke(event)
     print(json.dumps(_readable(answer), indent=2, ensure_ascii=False))
     return 0
+
+
+def why(args: Namespace) -> int:
+    """Prints the trails of the contacts meant; local/why.py is loaded only for it."""
+    return import_module("local.why").main(args.folder, args.of, args.agency, as_json=args.json)
 
 
 def _event(function: Function, headers: Pairs, query: Pairs, path_parameters: Mapping[str, str], body: bytes) -> Event:

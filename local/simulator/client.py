@@ -79,6 +79,11 @@ class Simulator:
             calls += page["calls"]
         return calls
 
+    def listed(self, api_key: str) -> int:
+        """How many calls a customer of this key is told of, past and present."""
+        answer = self._http.get("/api/calls", params={"pageSize": 1}, headers={"X-API-Key": api_key})
+        return answer.raise_for_status().json()["total"]
+
     def reset(self) -> None:
         """Forgets calls, faults and counts; the configuration stays."""
         self._ask("POST", "/simulator/reset")

@@ -33,8 +33,8 @@ begin
   )
   returning * into v_batch;
 
-  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   perform batchline.log_batch_event(v_batch, 'created', p_actor => v_user.id);
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   select * into v_batch from public.call_batches where id = v_batch.id;
 
   return jsonb_build_object(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
-    "campaign_contacts", "calls", "call_events",
+    "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures",
 }  # fmt: skip
 VIEWS = {"v_call_batch_summary"}
 HIDDEN_FROM_USERS = {
@@ -26,9 +26,11 @@ HIDDEN_FROM_USERS = {
         "none_at", "news_at", "raw", "is_live",
     },
     "call_events": {"ultravox_call_id", "payload"},
+    "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
 }  # fmt: skip
 USERS_MAY_CALL = {
-    "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch"
+    "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
+    "get_sync_status",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 

@@ -194,10 +194,22 @@ def test_news_that_comes_while_the_provider_is_asked_outweighs_its_none(world: W
     told = payloads.answered(row, UUID(row["ultravox_call_id"]) if row["ultravox_call_id"] else None)
     world.tell(told["joined"])
 
-    world.answer(call_id, "none", asked_at=question["asked_at"])
+    world.answer(call_id, "none", ultravox_call_id=question["ultravox_call_id"])
 
     assert world.call(call_id)["status"] == "answered"
     assert world.contact_of(call_id)["status"] == "in_progress"
+
+
+def test_a_call_that_was_not_asked_for_by_its_id_is_not_ended_by_a_none_whatever_the_clock_did(world: World) -> None:
+    call_id = world.call_in("unknown")
+    world.move_clock(61)
+    (question,) = world.questions()["calls"]
+    world.move_clock(-3600)
+    world.tell(payloads.answered(world.call(call_id))["joined"])
+
+    world.answer(call_id, "none", ultravox_call_id=question["ultravox_call_id"])
+
+    assert world.call(call_id)["status"] == "answered"
 
 
 def test_after_a_first_none_the_next_question_waits_from_its_answer_on(world: World) -> None:

@@ -1,0 +1,18 @@
+"""GET /get-sync-status: how the agency's import of past calls stands, or how the latest ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import sync_jobs
+from shared.edge import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.auth import Caller
+
+
+@endpoint("GET", sync_jobs.StatusQuery, failure="Failed to fetch sync status from the database")
+def main(caller: Caller, _query: sync_jobs.StatusQuery) -> Mapping[str, object]:
+    return sync_jobs.fetch_status(caller)
