@@ -7,14 +7,13 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.chaos import facts
-from tests.chaos.ground import USUAL
 from tests.chaos.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tests.chaos.facts import Facts
     from tests.chaos.ground import Ground, Side
@@ -51,8 +50,7 @@ def run_all(
     are busy with other things.
     """
     for together in _grouped(jobs):
-        ground.simulator.reset()
-        ground.simulator.configure(accounts=[], **_merged(USUAL, together[0][0].provider))
+        ground.set_provider(together[0][0].provider)
         with ThreadPoolExecutor(1 if together[0][0].alone else at_once) as pool:
             running = [pool.submit(_run, ground, side, *job, slack) for job in together]
             for done in as_completed(running):
@@ -94,7 +92,3 @@ def _grouped(jobs: Sequence[tuple[Scenario, int]]) -> list[list[tuple[Scenario, 
         alone = scenario.name if scenario.alone else ""
         groups.setdefault(f"{alone}{json.dumps(scenario.provider)}", []).append((scenario, seed))
     return list(groups.values())
-
-
-def _merged(usual: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    return {**usual, **patch, "webhooks": {**usual["webhooks"], **patch.get("webhooks", {})}}

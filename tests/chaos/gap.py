@@ -33,6 +33,7 @@ def measure(ground: Ground, dials: int) -> Gap:
     """Over at least so many dials, up to 50 at once: two writes each, headers and body."""
     scenario = Scenario("gap", "", lambda _: None)
     gaps: list[int] = []
+    ground.set_provider({})
     for seed in range(-(-dials // CONTACTS)):
         with Run.made(scenario, seed, ground, ground.main) as run:
             run.hear()

@@ -70,6 +70,12 @@ class Ground:
     def main(self) -> Side:
         return Side(self.stack.database_url)
 
+    def set_provider(self, changes: Mapping[str, Any]) -> None:
+        """A provider that remembers nothing and behaves as usual, but for these changes."""
+        webhooks = {**USUAL["webhooks"], **changes.get("webhooks", {})}
+        self.simulator.reset()
+        self.simulator.configure(accounts=[], **{**USUAL, **changes, "webhooks": webhooks})
+
     @contextmanager
     def postgrest(self, name: str, database_url: str) -> Generator[Rest]:
         """One more PostgREST before a database, which may be ended and started again."""

@@ -38,8 +38,10 @@ class Row:
         return sum(len(one.facts.again) for one in self.outcomes if one.facts)
 
     def done(self) -> Counter[str]:
-        """Kills, freezes … of all runs."""
-        return sum((Counter(outcome.done) for outcome in self.outcomes), Counter[str]())
+        """Kills, freezes … of all runs, and the alarms that they led to."""
+        done = sum((Counter(outcome.done) for outcome in self.outcomes), Counter[str]())
+        done["late acceptances"] += sum(outcome.facts.alarms for outcome in self.outcomes if outcome.facts)
+        return +done
 
     def cells(self) -> list[str]:
         found = [outcome.facts for outcome in self.outcomes if outcome.facts]
