@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 USUAL: dict[str, Any] = {"point": None, "nth": 1, "agency_id": None, "seconds": 60, "port": 0}
-LONGEST_SILENCE = 90.0  # seconds without a word from a worker
+GRACE = 60.0  # seconds that a worker may be silent beyond those that its run is given
 
 
 class WorkerError(AssertionError):
@@ -32,10 +32,10 @@ class WorkerError(AssertionError):
 class Worker:
     """A running process. Its line tells what it comes to; the end of the line is its end."""
 
-    def __init__(self, pid: int, line: socket.socket, log: Path) -> None:
+    def __init__(self, pid: int, line: socket.socket, log: Path, longest_silence: float) -> None:
         self._process = os.pidfd_open(pid)
         self._line = line
-        self._line.settimeout(LONGEST_SILENCE)
+        self._line.settimeout(longest_silence)
         self._said = line.makefile("r")
         self._log = log
         self._result: Any = None
@@ -95,7 +95,9 @@ class Worker:
         try:
             said = self._said.readline()
         except TimeoutError:
-            raise WorkerError(f"A worker has said nothing for {LONGEST_SILENCE:g} s; its log: {self._log}") from None
+            raise WorkerError(
+                f"A worker has said nothing for too long; its log:\n{self._log.read_text()[-3000:]}"
+            ) from None
         if not said:
             raise WorkerError(f"A worker ended early; its log:\n{self._log.read_text()[-3000:]}")
         what, content = json.loads(said)
@@ -151,4 +153,4 @@ class Nursery:
             ours, theirs = socket.socketpair()
             socket.send_fds(self._orders, [json.dumps(whole).encode()], [theirs.fileno()])
             theirs.close()
-            return Worker(int(self._answers.readline()), ours, log)
+            return Worker(int(self._answers.readline()), ours, log, whole["seconds"] + GRACE)
