@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 ARGS ?=
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
-.PHONY: help setup demo test up down bench check audit lock
+.PHONY: help setup demo test chaos up down bench check audit lock
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,9 @@ demo: setup ## Watch 1,000 people being called by a simulator; ARGS="--contacts 
 
 test: setup ## Run all tests
 	@$(RUN) -m pytest $(ARGS)
+
+chaos: setup ## Kill, freeze and mislead the dialler; writes docs/reliability.md; ARGS="--seed 7 --only NAME"
+	@$(RUN) -m tests.chaos $(ARGS)
 
 up: setup ## Start the local stack in the background
 	@$(RUN) -m local up $(ARGS)

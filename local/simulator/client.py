@@ -57,6 +57,10 @@ class Simulator:
         """The faults in force, with how often each has struck (`hits`)."""
         return self._ask("GET", "/simulator/faults")
 
+    def remove_fault(self, number: int) -> None:
+        """Ends one of them."""
+        self._ask("DELETE", f"/simulator/faults/{number}")
+
     def clear_faults(self) -> None:
         """All is well again."""
         self._ask("DELETE", "/simulator/faults")
