@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 ARGS ?=
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
-.PHONY: help setup demo test up down bench check audit lock
+.PHONY: help setup demo test chaos up down bench check audit lock
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +25,9 @@ demo: setup ## Watch 1,000 people being called by a simulator; ARGS="--contacts 
 test: setup ## Run all tests
 	@$(RUN) -m pytest $(ARGS)
 
+chaos: setup ## Kill, freeze and mislead the dialler; writes docs/reliability.md; ARGS="--seed 7 --only NAME"
+	@$(RUN) -m tests.chaos $(ARGS)
+
 up: setup ## Start the local stack in the background
 	@$(RUN) -m local up $(ARGS)
 
@@ -34,10 +37,11 @@ down: ## Stop it
 bench: setup ## Measure, side by side with the simple way; the report is in benchmarks/results
 	@$(RUN) -m benchmarks $(ARGS)
 
-check: setup ## Everything that CI runs: format, lint, types, tests
+check: setup ## Everything that CI runs: format, lint, types, reference, tests
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@node_modules/.bin/pyright
+	@$(RUN) -m local openapi --check
 	@$(RUN) -m pytest $(ARGS)
 
 audit: setup ## Look for known vulnerabilities in what the locks name

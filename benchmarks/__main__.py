@@ -1,4 +1,4 @@
-"""`python -m benchmarks [utilisation] [dial_rate] [create] [--quick]`: measures, prints a report, keeps it in results/.
+"""`python -m benchmarks [utilisation] [dial_rate] [sync] [create] [--quick]`: measures, prints a report, keeps it.
 
 Exit status 0 only if every target was met.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import create, dial_rate, report, utilisation
+from benchmarks import create, dial_rate, report, sync, utilisation
 
-NAMES = ("utilisation", "dial_rate", "create")
+NAMES = ("utilisation", "dial_rate", "sync", "create")
 
 
 def main() -> int:
@@ -19,6 +19,8 @@ def main() -> int:
     for name in options.names or NAMES:
         if name == "utilisation":
             text, is_met = utilisation.run(1 if options.quick else 3)
+        elif name == "sync":
+            text, is_met = sync.run(*((5_000, 50_000) if options.quick else (50_000, 1_000_000)))
         elif name == "create":
             text, is_met = create.run(3 if options.quick else 7)
         else:
@@ -33,7 +35,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, beside the simple way.")
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=" or ".join(NAMES))
-    parser.add_argument("--quick", action="store_true", help="one minute and two pairs instead of three and seven")
+    parser.add_argument("--quick", action="store_true", help="a minute, two pairs, 5,000 and 50,000 calls")
     return parser.parse_args()
 
 

@@ -68,11 +68,18 @@ class Ground:
             "update public.agent_mappings set ultravox_agent_id = %s where id = %s",
             (account.agent_id, agency.agent_mapping_id),
         )
-        session: Any = Session("test", "test", region_name=REGION)
-        ssm = session.client("ssm")
-        for name, value in (("ultravox-api-key", account.key), ("ultravox-webhook-secret", f"secret-{uuid4()}")):
-            ssm.put_parameter(Name=f"/batchline/{STAGE}/agencies/{agency.id}/{name}", Value=value, Type="SecureString")
+        self.store_key(agency, account.key)
+        self._store(agency, "ultravox-webhook-secret", f"secret-{uuid4()}")
         return agency, account
+
+    def store_key(self, agency: Agency, key: str) -> None:
+        """The agency's key for the provider from now on."""
+        self._store(agency, "ultravox-api-key", key)
+
+    def _store(self, agency: Agency, name: str, value: str) -> None:
+        session: Any = Session("test", "test", region_name=REGION)
+        path = f"/batchline/{STAGE}/agencies/{agency.id}/{name}"
+        session.client("ssm").put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)
 
     def batch(self, agency: Agency, limits: Limits, numbers: Sequence[str]) -> str:
         """A batch that calls each number once; its id."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -104,6 +105,11 @@ def invoke(args: Namespace) -> int:
     return 0
 
 
+def why(args: Namespace) -> int:
+    """Prints the trails of the contacts meant; local/why.py is loaded only for it."""
+    return import_module("local.why").main(args.folder, args.of, args.agency, as_json=args.json)
+
+
 def _event(function: Function, headers: Pairs, query: Pairs, path_parameters: Mapping[str, str], body: bytes) -> Event:
     if not function.routes:
         return function.schedules[0].event if function.schedules else json.loads(body or b"{}")
@@ -146,6 +152,7 @@ def _description(folder: Path) -> Iterable[str]:
     yield ""
     yield f"  Supabase      {env['SUPABASE_URL']}"
     yield f"  functions     {env['FUNCTIONS_URL']}"
+    yield f"  reference     {env['SUPABASE_URL']}/docs"
     yield f"  simulator     {env['ULTRAVOX_BASE_URL']}"
     yield f"  AWS           {env['AWS_ENDPOINT_URL']}"
     yield f"  database      {env['DATABASE_URL']}"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SEED = ROOT / "sql" / "seed.sql"
 
 # Well above the agencies' own limits: it is ours that must hold, and the simulator counts whether they do.
+PAST_CALLS = 5_000
+
 PLAN = {"name": "demo", "calls_per_second": 30, "calls_per_minute": 900, "max_concurrent": 100}
 
 
@@ -52,6 +54,7 @@ def _account(agency: DemoAgency, keys: Keys) -> dict[str, Any]:
         "api_key": keys.agencies[agency.slug].ultravox_api_key,
         "name": agency.name,
         "plan": PLAN,
+        "past": {"count": PAST_CALLS},
         "agents": [{"agentId": agency.ultravox_agent_id, "name": f"{agency.name} agent"}],
     }
 

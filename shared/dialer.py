@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 import stamina
 
-from shared import crash_points, database, secrets
+from shared import crash_points, database, secrets, vitals
 from shared.dials import DialResult
 from shared.errors import DatabaseError
 from shared.reconcile import reconcile
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from shared.dials import DialOrder
 
+FUNCTION = "calls-batch-process"  # in whose name the metrics are
 LONGEST_WAIT_SECONDS = 1.0  # for what no claim foretells: a batch just created, resumed or requeued
 SLOT_WAIT_SECONDS = 0.25  # slots are freed by webhooks, in other processes
 SETTLE_SECONDS = 1.0  # the dials of a turn that are answered by then are settled at once, the others later
@@ -52,9 +53,10 @@ def process(remaining_ms: Callable[[], int], agency_id: str | None = None) -> di
     Raises DatabaseError when the database answered nothing.
     """
     figures = asyncio.run(Dialer(remaining_ms, agency_id).run())
-    count("calls-batch-process", **figures)
+    count(FUNCTION, **figures)
     if figures["claims_failed"] and not figures["turns"]:
         raise DatabaseError("No claim of this run was answered")  # not "nothing to do": nobody knows
+    vitals.report(FUNCTION, remaining_ms)
     if not figures["turns"]:
         return {"processed": 0, "message": "No batches to process"}
     return dict(figures)

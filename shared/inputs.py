@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -73,8 +75,20 @@ MAX_INT = 2**31 - 1  # PostgreSQL's int
 Whole = Annotated[int, Field(strict=True, le=MAX_INT)]
 Number = Annotated[float, Field(strict=True)]
 # A number in a query is text; where a page starts must be an int, how long it may be is cut off by the reader.
-PageLength = Annotated[int, BeforeValidator(_digits)]
-PageStart = Annotated[PageLength, Field(le=MAX_INT)]
+PageLength = Annotated[int, Field(ge=0, lt=10**MAX_DIGITS), BeforeValidator(_digits)]
+PageStart = Annotated[int, Field(ge=0, le=MAX_INT), BeforeValidator(_digits)]
+
+
+def iso_time(value: object) -> datetime:
+    """The time that an ISO 8601 text says: in UTC where it has an offset, since PostgreSQL reads none beyond 16 hours.
+
+    Without one it stays as it is: what it means is for the caller to say. Raises ValueError, as validators do.
+    """
+    with suppress(ValueError, OverflowError):  # the latter where UTC is beyond the calendar's first or last hours
+        if isinstance(value, str):
+            time = datetime.fromisoformat(value)
+            return time.astimezone(UTC) if time.tzinfo else time
+    raise ValueError("must be an ISO 8601 time, such as 2030-01-16T09:00:00Z")
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:

@@ -18,11 +18,14 @@ class Lanes(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, count: int) -> None:
-        tls = httpx.create_ssl_context()  # shared: making one takes 20 ms
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS)
-        self._all = [httpx.AsyncHTTPTransport(verify=tls, limits=limits) for _ in range(count)]
+        self._tls = httpx.create_ssl_context()  # shared: making one takes 20 ms
+        self._all = {self._lane() for _ in range(count)}
         self._free = deque(self._all)
         self._freed = asyncio.Event()
+
+    def _lane(self) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS)
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits)
 
     @property
     def free(self) -> int:
@@ -46,10 +49,20 @@ class Lanes(httpx.AsyncBaseTransport):
                 content = b"".join([chunk async for chunk in response.aiter_raw()])
             finally:
                 await response.aclose()
-        finally:
-            self._free.append(lane)
-            self._freed.set()
+        except BaseException:
+            await self._replace(lane)
+            raise
+        self._free.append(lane)
+        self._freed.set()
         return httpx.Response(response.status_code, headers=response.headers, content=content, request=request)
+
+    async def _replace(self, lane: httpx.AsyncHTTPTransport) -> None:
+        # A request that is cancelled while it is written leaves its connection in use for ever.
+        fresh = self._lane()
+        self._all ^= {lane, fresh}
+        self._free.appendleft(fresh)
+        self._freed.set()
+        await lane.aclose()
 
     async def aclose(self) -> None:
         for lane in self._all:

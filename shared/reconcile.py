@@ -83,7 +83,7 @@ async def _ask(ultravox: Ultravox, question: Question) -> list[dict[str, object]
 async def _doubts(ultravox: Ultravox, question: Question, key: str) -> dict[str, object]:
     """What could hide a call that was placed. Asked after the list of calls: a call moves from there, never back."""
     if question["ultravox_call_id"]:
-        return {}
+        return {"ultravox_call_id": question["ultravox_call_id"]}
     return {
         "deleted": await ultravox.deleted_since(question["created_from"], key),
         "deletes": await ultravox.deletes_calls(question["ultravox_agent_id"], key),

@@ -39,6 +39,9 @@ MUST_BE_LESS = (
     (("silence_seconds",), "give_up_seconds"),
     # Patience that ends before the second answer would close calls that the provider can still tell of.
     (("ask_after_seconds", "ask_again_seconds"), "give_up_seconds"),
+    (("sync_page_timeout_seconds",), "sync_fetch_seconds"),
+    # A lease that ends while its holder waits for a page would have the page fetched twice.
+    (("sync_fetch_seconds", "write_timeout_seconds", "write_timeout_seconds"), "sync_lease_seconds"),
 )
 
 
@@ -73,6 +76,10 @@ class Settings(BaseModel):
     join_timeout_seconds: Seconds = 90
     write_timeout_seconds: Seconds = 5  # one request to the database
     webhook_window_seconds: Seconds = 300
+    sync_page_size: Annotated[int, Field(ge=1, le=1000)] = 500  # asked for; the provider gives as many as it will
+    sync_page_timeout_seconds: Seconds = 30  # one request for a page
+    sync_fetch_seconds: Seconds = 60  # a page with all repeats and the waits that the provider asks for
+    sync_lease_seconds: Seconds = 120
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -32,11 +32,12 @@ logger = Logger(service=SERVICE, logger_formatter=MaskingFormatter(utc=True, use
 
 
 def count(function: str, **metrics: float) -> None:
-    """Write one metrics line: each keyword is a count of the function, such as calls_started=12."""
+    """Write one metrics line: each keyword is a count of the function, such as calls_started=12, or its …_seconds."""
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit  # user-facing functions do without
 
     line = EphemeralMetrics(namespace="Batchline", service=SERVICE)
     line.add_dimension(name="function", value=function)
     for name, value in metrics.items():
-        line.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        unit = MetricUnit.Seconds if name.endswith("_seconds") else MetricUnit.Count
+        line.add_metric(name=name, unit=unit, value=value)
     line.flush_metrics()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_CONNECTED_AHEAD = 30  # the creations a second of the provider's largest plan
 CONNECT_AHEAD_SECONDS = 1.0
+TOO_LATE = "The time to send had passed"
 PAGES_OF_A_LOOKUP = 20  # a call of ours has one hit; a filter that is ignored must not make us read a whole history
 
 
@@ -134,8 +135,10 @@ class Ultravox:
                 response = await self._dialling.send(request)
                 crash_points.reach("answered")
         except TooLateError:
-            return DialResult(call_id, "not_sent", "The time to send had passed")
+            return DialResult(call_id, "not_sent", TOO_LATE)
         except (httpx.HTTPError, TimeoutError) as error:
+            if not sending.sent and boottime() >= dial_by:  # it was we who were held up, whatever was tried then
+                return DialResult(call_id, "not_sent", TOO_LATE)
             why = f"{type(error).__name__}: {error}".removesuffix(": ")
             return DialResult(call_id, "unknown" if sending.sent else "unreachable", why)
         if response.status_code == 404:

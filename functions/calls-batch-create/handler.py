@@ -8,12 +8,11 @@ from shared import batches
 from shared.edge import creation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.batch_answers import CreatedBatch
     from shared.idempotency import Attempt, Created
 
 
 @creation(batches.NewBatch, failure="Failed to create batch")
-def main(caller: Caller, batch: batches.NewBatch, attempt: Attempt) -> Created[Mapping[str, object]]:
+def main(caller: Caller, batch: batches.NewBatch, attempt: Attempt) -> Created[CreatedBatch]:
     return batches.create(caller, batch, attempt)

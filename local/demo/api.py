@@ -1,4 +1,4 @@
-"""The batch endpoints, called over HTTP as a client of the product calls them."""
+"""The endpoints, called over HTTP as a client of the product calls them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ class Api:
 
     def resume(self, batch_id: str) -> Json:
         return self._ask("POST", "calls-batch-resume", json={"batch_id": batch_id})
+
+    def start_sync(self) -> str:
+        """The id of a new import of everything until now."""
+        return self._ask("POST", "start-historical-sync")["job_id"]
+
+    def sync_status(self) -> Json:
+        return self._ask("GET", "get-sync-status")
 
     def _sign_in(self, env: Mapping[str, str], email: str) -> str:
         url = f"{env['SUPABASE_URL']}/auth/v1/token?grant_type=password"

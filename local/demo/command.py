@@ -18,8 +18,10 @@ import httpx
 import psycopg
 from rich.console import Console, Group
 
+from local import keys
 from local.demo import people
 from local.demo.api import Api
+from local.demo.past import import_past, imported_once
 from local.demo.report import promises, report
 from local.demo.story import Story
 from local.demo.view import WIDTH, Frame, picture, view_on
@@ -42,7 +44,8 @@ PICTURE_AT = 0.6  # of the people dealt with: when the live picture for --svg is
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m local demo",
-        description="Calls a list of people, who are simulated, and reports whether every promise was kept.",
+        description="Calls a list of people, who are simulated, imports past calls, and reports whether every promise "
+        "was kept.",
     )
     top.add_argument("--contacts", type=_contacts, default=1000, metavar="N", help="how many people (default 1000)")
     top.add_argument("--seed", type=int, default=1, help="who they are and how they behave (default 1)")
@@ -74,15 +77,17 @@ def _play(stack: Stack, options: argparse.Namespace, console: Console) -> int:
         Api(stack.env, USER) as api,
         Witness(stack.database_url) as witness,
         Simulator(stack.simulator_url) as simulator,
-        view_on(console) as view,
     ):
+        with view_on(console) as view:
 
-        def show(frame: Frame) -> None:
-            album.keep(frame)
-            view.show(frame)
+            def show(frame: Frame) -> None:
+                album.keep(frame)
+                view.show(frame)
 
-        evidence = Story(api, witness, simulator, show).run(_batch(options))
-    kept = promises(evidence)
+            evidence = Story(api, witness, simulator, show).run(_batch(options))
+        api_key = keys.load_or_make(stack.folder / "keys.json").agencies[ACME.slug].ultravox_api_key
+        past = import_past(api, witness, simulator, ACME.id, api_key, console)
+    kept = [*promises(evidence), imported_once(past)]
     console.print(report(evidence, kept))
     if options.svg:
         options.svg.write_text(_svg(Group(*album.pictures(), report(evidence, kept))))

@@ -29,12 +29,14 @@ PEOPLE = {
     "outcomes": {"answered": 82, "voicemail": 3, "no_answer": 13, "dropped": 2},
 }
 
+PAGE_LATENCY_SECONDS = 0.12  # what a page of past calls takes the real one
+
 Contact = dict[str, str]
 
 
 def simulator_config(seed: int) -> dict[str, Any]:
     """How the provider's stand-in is set up, as a patch of its configuration."""
-    return {"seed": seed, "people": PEOPLE}
+    return {"seed": seed, "people": PEOPLE, "page_latency_seconds": PAGE_LATENCY_SECONDS}
 
 
 def contacts(count: int, seed: int) -> list[Contact]:

@@ -58,6 +58,10 @@ NEWS = """
 CALLS = """
   select id as call_id, status, attempt, began_at from public.calls where batch_id = %s order by began_at
 """
+STRANGERS = """
+  select count(*)::int, count(distinct ultravox_call_id)::int
+  from public.calls where agency_id = %s and contact_id is null
+"""
 RESUMED_AT = "select resumed_at from public.call_batches where id = %s"
 OUTCOMES = """
   select coalesce(outcome, status), count(*)::int from public.campaign_contacts where batch_id = %s
@@ -136,6 +140,10 @@ class Witness:
     def resumed_at(self, batch_id: str) -> datetime:
         """When the batch, which has started, was last resumed, else when it started."""
         return self._connection.execute(RESUMED_AT, [batch_id]).fetchall()[0][0]
+
+    def strangers(self, agency_id: str) -> tuple[int, int]:
+        """Rows of calls that are no batch's, and how many different calls they are."""
+        return self._connection.execute(STRANGERS, [agency_id]).fetchall()[0]
 
     def outcomes(self, batch_id: str) -> dict[str, int]:
         """People by what came of calling them, the most frequent first."""

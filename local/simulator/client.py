@@ -57,6 +57,10 @@ class Simulator:
         """The faults in force, with how often each has struck (`hits`)."""
         return self._ask("GET", "/simulator/faults")
 
+    def remove_fault(self, number: int) -> None:
+        """Ends one of them."""
+        self._ask("DELETE", f"/simulator/faults/{number}")
+
     def clear_faults(self) -> None:
         """All is well again."""
         self._ask("DELETE", "/simulator/faults")
@@ -74,6 +78,11 @@ class Simulator:
             page = self._ask("GET", "/simulator/calls", params={**params, "after": page["next"]})
             calls += page["calls"]
         return calls
+
+    def listed(self, api_key: str) -> int:
+        """How many calls a customer of this key is told of, past and present."""
+        answer = self._http.get("/api/calls", params={"pageSize": 1}, headers={"X-API-Key": api_key})
+        return answer.raise_for_status().json()["total"]
 
     def reset(self) -> None:
         """Forgets calls, faults and counts; the configuration stays."""

@@ -94,6 +94,12 @@ async def clear_faults(world: World, _: Request) -> Response:
     return Response(status_code=204)
 
 
+async def remove_fault(world: World, request: Request) -> Response:
+    """DELETE /simulator/faults/{number}"""
+    world.faults.remove(request.path_params["number"])
+    return Response(status_code=204)
+
+
 async def stats(world: World, request: Request) -> Response:
     """GET /simulator/stats?account=&batch_id="""
     world.now()
@@ -187,6 +193,7 @@ ROUTES = [
     Route("/simulator/faults", control(add_fault), methods=["POST"]),
     Route("/simulator/faults", control(list_faults), methods=["GET"]),
     Route("/simulator/faults", control(clear_faults), methods=["DELETE"]),
+    Route("/simulator/faults/{number:int}", control(remove_fault), methods=["DELETE"]),
     Route("/simulator/stats", control(stats), methods=["GET"]),
     Route("/simulator/calls", control(list_calls), methods=["GET"]),
     Route("/simulator/calls/{call_id}/join", control(join_call), methods=["POST"]),

@@ -96,6 +96,10 @@ class Faults:
         self.rules.append(rule)
         return rule
 
+    def remove(self, number: int) -> None:
+        """Ends one; nothing happens where it has ended."""
+        self.rules = [rule for rule in self.rules if rule.id != number]
+
     def clear(self) -> None:
         """All is well again."""
         self.rules.clear()

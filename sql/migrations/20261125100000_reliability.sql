@@ -5,9 +5,50 @@ alter table public.call_events drop constraint call_events_call_id_fkey;
 alter table public.call_events
   add constraint call_events_call_id_fkey foreign key (call_id) references public.calls (id) on delete set null;
 
+drop function batchline.log_batch_event(public.call_batches, text, text, uuid);
+drop function batchline.pause_batch(public.call_batches, text, uuid);
 drop function batchline.mark_unknown(public.calls, text);
 drop function batchline.settle_locked(jsonb);
 drop function batchline.record_none(uuid, double precision);
+
+create or replace function batchline.log_batch_event(
+  p_batch public.call_batches, p_event text, p_reason text default null, p_actor uuid default null,
+  p_detail jsonb default null
+)
+returns void
+language sql volatile set search_path = ''
+as $$
+  insert into public.call_events (agency_id, batch_id, event, reason, actor, detail)
+  values (p_batch.agency_id, p_batch.id, p_event, p_reason, p_actor, p_detail);
+$$;
+
+-- processing, scheduled -> paused, by a user or by a rule. After it every call that the provider accepts for the batch
+-- was dialing before: begin_dial waits for the same locks, and what is only claimed is released here.
+create or replace function batchline.pause_batch(
+  p_batch public.call_batches, p_error_message text, p_actor uuid default null, p_rule text default null
+)
+returns public.call_batches
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_batch public.call_batches;
+begin
+  update public.call_batches
+  set status = 'paused', paused_at = batchline.clock(), error_message = p_error_message, waiting_until = null
+  where id = p_batch.id and status in ('processing', 'scheduled')
+  returning * into v_batch;
+  if found then
+    perform batchline.release_claimed(p_batch.id, 'Batch paused');
+    perform batchline.log_batch_event(
+      v_batch, 'paused', p_error_message, p_actor,
+      nullif(jsonb_strip_nulls(jsonb_build_object('rule', p_rule)), '{}')
+    );
+    select * into v_batch from public.call_batches where id = p_batch.id;
+    perform batchline.complete_batches(array[p_batch.id]);  -- a release may have skipped the last contact
+  end if;
+  return v_batch;
+end;
+$$;
 
 -- What became of the dials: all results in one round trip, each row by itself, from dialing or unknown only.
 -- p_results: [{"call_id", "result", "ultravox_call_id"?, "reason"?, "retry_after_seconds"?}], result as in
@@ -73,6 +114,23 @@ begin
   if found then
     perform batchline.log_call_event(p_call, 'unknown', p_reason);
   end if;
+end;
+$$;
+
+-- The provider refuses the agency's account: nothing of this agency can be dialled until somebody acts.
+create or replace function batchline.pause_agency(p_agency_id uuid, p_reason text)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_batch public.call_batches;
+begin
+  for v_batch in
+    select * from public.call_batches
+    where agency_id = p_agency_id and status = 'processing' order by id for no key update
+  loop
+    perform batchline.pause_batch(v_batch, p_reason, p_rule => 'account_refused');
+  end loop;
 end;
 $$;
 
@@ -159,7 +217,8 @@ begin
         'Paused because %s of the last 10 calls could not be placed, the latest for this reason: %s. '
         'Mend the cause, then resume the batch.',
         v_bad, rtrim(v_latest, '.')
-      )
+      ),
+      p_rule => 'circuit_breaker'
     );
   end if;
 end;
@@ -490,7 +549,7 @@ $$;
 
 -- What the provider answered. p_answers: [{"call_id", "answer", "asked_at", …}] with, by answer,
 -- found: "call", the provider's Call, which is applied;
--- none: "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
+-- none: "ultravox_call_id", if it was asked for by that; else "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
 -- agent delete themselves (record_none);
 -- failed: "reason", why the provider could not be asked; it is asked again later.
 create or replace function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
@@ -506,7 +565,8 @@ begin
   for v_answer in
     select answer.*, call.agency_id, call.batch_id
     from jsonb_to_recordset(p_answers) as answer (
-      call_id uuid, answer text, asked_at timestamptz, call jsonb, deleted uuid[], deletes boolean, reason text
+      call_id uuid, answer text, asked_at timestamptz, call jsonb, ultravox_call_id uuid, deleted uuid[],
+      deletes boolean, reason text
     )
     join public.calls as call on call.id = answer.call_id
     order by call.agency_id, call.batch_id, call.id
@@ -518,7 +578,8 @@ begin
     elsif v_answer.answer = 'none' then
       perform batchline.lock_batches(array[v_answer.batch_id]);
       v_not_placed := v_not_placed + batchline.record_none(
-        v_answer.call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted, coalesce(v_answer.deletes, false)
+        v_answer.call_id, v_answer.ultravox_call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted,
+        coalesce(v_answer.deletes, false)
       )::int;
       perform batchline.complete_batches(array[v_answer.batch_id]);
     else
@@ -546,11 +607,13 @@ begin
 end;
 $$;
 
--- The provider knows of no such call. Of one that it had accepted: it is gone, and its fate with it. Of an unknown one:
+-- The provider knows of no such call. Of one that was asked for by the provider's id: it is gone, and its fate with it,
+-- unless there was news since. Of an unknown one:
 -- once is not enough, since a look-up may lag; said to two questions, the second put p_ask_again_seconds after the first
 -- was answered, nothing was placed, unless the call may have been placed and deleted. True where nothing was placed.
 create or replace function batchline.record_none(
-  p_call_id uuid, p_asked_at timestamptz, p_ask_again_seconds double precision, p_deleted uuid[], p_deletes boolean
+  p_call_id uuid, p_ultravox_call_id uuid, p_asked_at timestamptz, p_ask_again_seconds double precision,
+  p_deleted uuid[], p_deletes boolean
 )
 returns boolean
 language plpgsql volatile set search_path = ''
@@ -564,7 +627,8 @@ begin
   -- Only the latest question counts: a worker that was frozen may bring the answer to one put long ago.
   if v_call.asked_at is distinct from p_asked_at then
     return false;
-  elsif v_call.status in ('ringing', 'answered') then
+  elsif v_call.status in ('ringing', 'answered')
+    and v_call.ultravox_call_id = p_ultravox_call_id and v_call.news_at < p_asked_at then
     perform batchline.end_call(p_call_id, 'unknown', v_now, 'The provider no longer has the call');
     return false;
   elsif v_call.status <> 'unknown' then
@@ -611,9 +675,11 @@ revoke all on function
   batchline.absorb_import(uuid, uuid),
   batchline.is_id_of_another(public.calls, uuid),
   batchline.learn_ending(public.calls, jsonb),
+  batchline.log_batch_event(public.call_batches, text, text, uuid, jsonb),
   batchline.mark_unknown(public.calls, text, text),
+  batchline.pause_batch(public.call_batches, text, uuid, text),
   batchline.record_failed_question(uuid, text),
-  batchline.record_none(uuid, timestamptz, double precision, uuid[], boolean),
+  batchline.record_none(uuid, uuid, timestamptz, double precision, uuid[], boolean),
   batchline.settle_locked(uuid, jsonb),
   batchline.trip_breaker(public.call_batches),
   batchline.why_perhaps_deleted(public.calls, uuid[], boolean)
@@ -622,9 +688,11 @@ grant execute on function
   batchline.absorb_import(uuid, uuid),
   batchline.is_id_of_another(public.calls, uuid),
   batchline.learn_ending(public.calls, jsonb),
+  batchline.log_batch_event(public.call_batches, text, text, uuid, jsonb),
   batchline.mark_unknown(public.calls, text, text),
+  batchline.pause_batch(public.call_batches, text, uuid, text),
   batchline.record_failed_question(uuid, text),
-  batchline.record_none(uuid, timestamptz, double precision, uuid[], boolean),
+  batchline.record_none(uuid, uuid, timestamptz, double precision, uuid[], boolean),
   batchline.settle_locked(uuid, jsonb),
   batchline.trip_breaker(public.call_batches),
   batchline.why_perhaps_deleted(public.calls, uuid[], boolean)

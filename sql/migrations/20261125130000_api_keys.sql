@@ -363,8 +363,8 @@ begin
   )
   returning * into v_batch;
 
-  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   perform batchline.log_batch_event(v_batch, 'created', p_actor => v_user.id);
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   return batchline.keep_answer(
     v_agency.id, 'calls-batch-create', p_once,
     batchline.created_batch_json(v_batch.id, coalesce((p_batch ->> 'duplicates_removed')::int, 0))
@@ -568,8 +568,8 @@ begin
     v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
   )
   returning * into v_batch;
-  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   perform batchline.log_batch_event(v_batch, 'created', 'API key ' || v_key.name, v_key.created_by);
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   select * into v_batch from public.call_batches where id = v_batch.id;
   return batchline.keep_answer(
     v_agency.id, 'batch-call-create', p_once,

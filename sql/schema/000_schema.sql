@@ -2,9 +2,9 @@
 create schema batchline;
 
 comment on schema batchline is
-  'The verbs of Batchline: one function per transition, the only writers. Lock order, everywhere: the agency''s '
-  'advisory lock, then batch rows by id, then contacts, then calls; a function that serves several agencies finishes '
-  'one before it starts the next, by id.';
+  'The verbs of Batchline: one function per transition, the only writers. Lock order, everywhere: a sync job, the '
+  'agency''s advisory lock, then batch rows by id, then contacts, then calls; a function that serves several agencies '
+  'finishes one before it starts the next, by id.';
 
 revoke all on schema batchline from public;
 

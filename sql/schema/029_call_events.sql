@@ -26,6 +26,12 @@ comment on table public.call_events is
 create index call_events_contact_idx on public.call_events (contact_id, id);
 create index call_events_call_idx on public.call_events (call_id);
 create index call_events_batch_idx on public.call_events (batch_id, id);
+-- A contact's trail shows what befell its whole batch: a handful of rows among those of every contact.
+create index call_events_whole_batch_idx on public.call_events (batch_id, id)
+  where contact_id is null and batch_id is not null;
+-- What alarms count (batchline.vitals): rare, and always the latest minutes.
+create index call_events_alarms_idx on public.call_events (at)
+  where event in ('paused', 'throttled', 'late_acceptance');
 create index call_events_agency_idx on public.call_events (agency_id);
 create index call_events_actor_idx on public.call_events (actor);
 -- The provider repeats itself: one row for each event of a call.

@@ -33,6 +33,12 @@ create policy calls_are_read_by_their_agency on public.calls for select to authe
 create policy call_events_are_read_by_their_agency on public.call_events for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy sync_jobs_are_read_by_their_agency on public.historical_sync_jobs for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy sync_failures_are_read_by_their_agency on public.historical_sync_failures for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
@@ -46,5 +52,7 @@ alter table public.call_batches enable row level security;
 alter table public.campaign_contacts enable row level security;
 alter table public.calls enable row level security;
 alter table public.call_events enable row level security;
+alter table public.historical_sync_jobs enable row level security;
+alter table public.historical_sync_failures enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role

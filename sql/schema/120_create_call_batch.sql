@@ -39,8 +39,8 @@ begin
   )
   returning * into v_batch;
 
-  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   perform batchline.log_batch_event(v_batch, 'created', p_actor => v_user.id);
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   return batchline.keep_answer(
     v_agency.id, 'calls-batch-create', p_once,
     batchline.created_batch_json(v_batch.id, coalesce((p_batch ->> 'duplicates_removed')::int, 0))

@@ -9,22 +9,29 @@ as $$
 declare
   v_now timestamptz := batchline.clock();
   v_batch public.call_batches;
+  v_note text;
 begin
   update public.call_batches
   set status = p_status, completed_at = v_now, paused_at = null, waiting_until = null, error_message = p_error_message
   where id = p_batch.id and status not in ('completed', 'failed', 'cancelled')
   returning * into v_batch;
   if found then
-    perform batchline.release_claimed(p_batch.id, batchline.closing_note(v_batch));
-    update public.campaign_contacts
-    set status = 'skipped',
-        next_attempt_at = null,
-        completed_at = v_now,
-        outcome_notes = batchline.closing_note(v_batch),
-        reason = batchline.closing_note(v_batch),
-        reason_at = v_now
-    where batch_id = p_batch.id and status in ('pending', 'queued');
+    v_note := batchline.closing_note(v_batch);
     perform batchline.log_batch_event(v_batch, p_status, p_error_message, p_actor);
+    perform batchline.release_claimed(p_batch.id, v_note);
+    with skipped as (
+      update public.campaign_contacts
+      set status = 'skipped',
+          next_attempt_at = null,
+          completed_at = v_now,
+          outcome_notes = v_note,
+          reason = v_note,
+          reason_at = v_now
+      where batch_id = p_batch.id and status in ('pending', 'queued')
+      returning id
+    )
+    insert into public.call_events (agency_id, batch_id, contact_id, event, reason, at)
+    select v_batch.agency_id, v_batch.id, id, 'skipped', v_note, v_now from skipped;
     select * into v_batch from public.call_batches where id = p_batch.id;
   end if;
   return v_batch;

@@ -1,7 +1,8 @@
 -- What every processing batch of an agency, and the agency itself (batch_id null), may still begin and when the clock
 -- opens the next place. Limits are computed from rows, never from a counter that a dead worker would leave behind.
 -- Planned anew each time: a plan made while the tables were small would read all calls of the agency ever after.
--- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing.
+-- A claimed call is about to begin, so it counts as begun now; one that was released counts for nothing. Nor does one
+-- that began more than a window from now: the clock was set back, and would stop the pace for as long as that.
 create function batchline.dial_room(p_agency_id uuid, p_now timestamptz)
 returns table (batch_id uuid, room int, begun int, opens_at timestamptz)
 language sql stable rows 10 set search_path = '' set plan_cache_mode = force_custom_plan
@@ -14,7 +15,7 @@ as $$
     select call.batch_id, false, call.began_at
     from public.calls as call
     where call.agency_id = p_agency_id and call.contact_id is not null
-      and call.began_at > p_now - interval '61 s' and not call.is_live
+      and call.began_at between p_now - interval '61 s' and p_now + interval '61 s' and not call.is_live
   ),
   use as (
     select counting.batch_id,
@@ -22,7 +23,7 @@ as $$
            count(*) filter (where counting.is_live)::int as live,
            coalesce(
              array_agg(counting.began_at order by counting.began_at desc)
-               filter (where counting.began_at > p_now - interval '61 s'),
+               filter (where counting.began_at between p_now - interval '61 s' and p_now + interval '61 s'),
              '{}'
            ) as begun
     from counting

@@ -10,7 +10,7 @@ begin
     select * from public.call_batches
     where agency_id = p_agency_id and status = 'processing' order by id for no key update
   loop
-    perform batchline.pause_batch(v_batch, p_reason);
+    perform batchline.pause_batch(v_batch, p_reason, p_rule => 'account_refused');
   end loop;
 end;
 $$;

@@ -30,7 +30,8 @@ begin
         'Paused because %s of the last 10 calls could not be placed, the latest for this reason: %s. '
         'Mend the cause, then resume the batch.',
         v_bad, rtrim(v_latest, '.')
-      )
+      ),
+      p_rule => 'circuit_breaker'
     );
   end if;
 end;

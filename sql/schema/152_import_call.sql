@@ -1,34 +1,24 @@
--- A call that is not ours becomes a row without a contact: it holds no slot and no place in a pace.
+-- A call that is not ours becomes a row of its own, or tells more about the one that it has become.
 create function batchline.import_call(p_agency_id uuid, p_call jsonb)
 returns text
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_read public.calls := batchline.read_call(p_agency_id, p_call);
   v_call_id uuid;
-  v_new boolean;
+  v_changed boolean;
 begin
-  insert into public.calls as call (
-    status, agency_id, agent_mapping_id, ultravox_call_id, to_number, from_number, accepted_at, joined_at, ended_at,
-    outcome, created_at
-  )
-  select batchline.call_status(p_call), p_agency_id, agent.id, (p_call ->> 'callId')::uuid,
-         batchline.call_number(p_call, 'to'), batchline.call_number(p_call, 'from'),
-         (p_call ->> 'created')::timestamptz, (p_call ->> 'joined')::timestamptz, (p_call ->> 'ended')::timestamptz,
-         case when p_call ->> 'ended' is not null then batchline.call_outcome(p_call) end,
-         coalesce((p_call ->> 'created')::timestamptz, batchline.clock())
-  from (select) as here
-  left join public.agent_mappings as agent
-    on agent.agency_id = p_agency_id
-    and agent.ultravox_agent_id = coalesce(p_call #>> '{agent,agentId}', p_call ->> 'agentId')
-  on conflict on constraint ultravox_call_is_unique_per_agency do update
-  set status = excluded.status, joined_at = excluded.joined_at, ended_at = excluded.ended_at, outcome = excluded.outcome
-  where call.contact_id is null and batchline.call_rank(p_call) > batchline.call_rank(call.raw)
-  returning call.id, xmax = 0 into v_call_id, v_new;
-
-  v_call_id := coalesce(v_call_id, batchline.match_call(p_agency_id, p_call));
-  if not batchline.fill_call(v_call_id, p_call) and not coalesce(v_new, false) then
-    return 'unchanged';
+  if batchline.insert_calls(p_agency_id, jsonb_build_array(p_call)) <> '{}' then
+    return 'imported';
   end if;
-  return case when v_new then 'imported' else 'applied' end;
+  v_call_id := batchline.match_call(p_agency_id, p_call);
+  update public.calls as call
+  set status = v_read.status, joined_at = v_read.joined_at, ended_at = v_read.ended_at, outcome = v_read.outcome
+  where call.id = v_call_id and call.contact_id is null
+    and batchline.call_rank(p_call) > batchline.call_rank(call.raw)
+    and row(call.status, call.joined_at, call.ended_at, call.outcome)
+      is distinct from row(v_read.status, v_read.joined_at, v_read.ended_at, v_read.outcome);
+  v_changed := found;
+  return case when batchline.fill_call(v_call_id, p_call) or v_changed then 'applied' else 'unchanged' end;
 end;
 $$;

@@ -1,6 +1,6 @@
 -- What the provider answered. p_answers: [{"call_id", "answer", "asked_at", …}] with, by answer,
 -- found: "call", the provider's Call, which is applied;
--- none: "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
+-- none: "ultravox_call_id", if it was asked for by that; else "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
 -- agent delete themselves (record_none);
 -- failed: "reason", why the provider could not be asked; it is asked again later.
 create function batchline.record_answers(p_answers jsonb, p_ask_again_seconds double precision)
@@ -16,7 +16,8 @@ begin
   for v_answer in
     select answer.*, call.agency_id, call.batch_id
     from jsonb_to_recordset(p_answers) as answer (
-      call_id uuid, answer text, asked_at timestamptz, call jsonb, deleted uuid[], deletes boolean, reason text
+      call_id uuid, answer text, asked_at timestamptz, call jsonb, ultravox_call_id uuid, deleted uuid[],
+      deletes boolean, reason text
     )
     join public.calls as call on call.id = answer.call_id
     order by call.agency_id, call.batch_id, call.id
@@ -28,7 +29,8 @@ begin
     elsif v_answer.answer = 'none' then
       perform batchline.lock_batches(array[v_answer.batch_id]);
       v_not_placed := v_not_placed + batchline.record_none(
-        v_answer.call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted, coalesce(v_answer.deletes, false)
+        v_answer.call_id, v_answer.ultravox_call_id, v_answer.asked_at, p_ask_again_seconds, v_answer.deleted,
+        coalesce(v_answer.deletes, false)
       )::int;
       perform batchline.complete_batches(array[v_answer.batch_id]);
     else

@@ -1,8 +1,10 @@
--- The provider knows of no such call. Of one that it had accepted: it is gone, and its fate with it. Of an unknown one:
+-- The provider knows of no such call. Of one that was asked for by the provider's id: it is gone, and its fate with it,
+-- unless there was news since. Of an unknown one:
 -- once is not enough, since a look-up may lag; said to two questions, the second put p_ask_again_seconds after the first
 -- was answered, nothing was placed, unless the call may have been placed and deleted. True where nothing was placed.
 create function batchline.record_none(
-  p_call_id uuid, p_asked_at timestamptz, p_ask_again_seconds double precision, p_deleted uuid[], p_deletes boolean
+  p_call_id uuid, p_ultravox_call_id uuid, p_asked_at timestamptz, p_ask_again_seconds double precision,
+  p_deleted uuid[], p_deletes boolean
 )
 returns boolean
 language plpgsql volatile set search_path = ''
@@ -16,7 +18,8 @@ begin
   -- Only the latest question counts: a worker that was frozen may bring the answer to one put long ago.
   if v_call.asked_at is distinct from p_asked_at then
     return false;
-  elsif v_call.status in ('ringing', 'answered') then
+  elsif v_call.status in ('ringing', 'answered')
+    and v_call.ultravox_call_id = p_ultravox_call_id and v_call.news_at < p_asked_at then
     perform batchline.end_call(p_call_id, 'unknown', v_now, 'The provider no longer has the call');
     return false;
   elsif v_call.status <> 'unknown' then

@@ -8,6 +8,8 @@ grant usage on schema batchline to service_role;
 grant execute on all functions in schema batchline to service_role;
 grant select, insert, update, delete on all tables in schema public to service_role;
 grant execute on all functions in schema public to service_role;
+-- Append-only for everybody who is not the owner. (Foreign keys that set null act as the owner.)
+revoke update, delete, truncate on public.call_events from service_role;
 
 -- Leases, raw payloads, hashes of secrets and what only the dialler needs stay with service_role.
 grant select on
@@ -26,6 +28,12 @@ grant select (
 ) on public.calls to authenticated;
 grant select (id, agency_id, batch_id, contact_id, call_id, event, reason, detail, actor, at)
   on public.call_events to authenticated;
+grant select (
+  id, status, agency_id, date_from, date_to, total_calls, processed_calls, imported_calls, updated_calls, skipped_calls,
+  failed_calls, oldest_call_at, newest_call_at, error_message, last_error_at, created_by, created_at, started_at,
+  completed_at, last_activity_at
+) on public.historical_sync_jobs to authenticated;
+grant select on public.historical_sync_failures to authenticated;
 grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
   on public.api_keys to authenticated;
 
@@ -37,5 +45,6 @@ grant execute on function
   public.api_key_json(public.api_keys),
   public.list_api_keys(),
   public.list_call_batches(text, uuid, int, int),
-  public.get_call_batch(uuid, text, int, int, bigint)
+  public.get_call_batch(uuid, text, int, int, bigint),
+  public.get_sync_status()
 to authenticated;

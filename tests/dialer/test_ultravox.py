@@ -11,11 +11,13 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from shared import crash_points
 from shared.dials import DialOrder, DialResult
 from shared.ultravox import LookupFailedError, Sending, TooLateError, Ultravox, boottime
 from tests.dialer.harness import until
@@ -73,6 +75,48 @@ def dial_all(orders: list[DialOrder], key: str = KEY, seconds_left: float = 10) 
             return [await ultravox.dial(order, key, None, boottime() + seconds_left) for order in orders]
 
     return asyncio.run(one_by_one())
+
+
+# --- a worker that stands still
+
+
+@pytest.mark.parametrize(
+    ("point", "nth", "result"),
+    [
+        ("before_post", 1, "not_sent"),
+        ("before_post", 3, "not_sent"),
+        ("checked", 2, "unknown"),
+        ("checked", 3, "unknown"),
+    ],
+)
+@pytest.mark.usefixtures("account")
+def test_a_worker_that_stood_still_while_sending_tells_the_truth_and_dials_on_when_it_wakes(
+    change_settings: Settings, monkeypatch: pytest.MonkeyPatch, point: str, nth: int, result: str
+) -> None:
+    change_settings(
+        DIAL_BY_SECONDS="0.3", DIAL_TIMEOUT_SECONDS="0.4", CONNECT_TIMEOUT_SECONDS="0.3", DIAL_CONNECTIONS="4"
+    )
+    reached = count(1)
+
+    def stand_still(at: str) -> None:
+        if at == point and next(reached) == nth:
+            wake = boottime() + 0.5
+            until(lambda: boottime() >= wake)
+
+    monkeypatch.setattr(crash_points, "hook", stand_still)
+
+    async def three_turns() -> list[list[DialResult]]:
+        async with Ultravox() as ultravox:
+            await ultravox.connect(3)
+            return [
+                await asyncio.gather(*(ultravox.dial(an_order(), KEY, None, boottime() + 0.3) for _ in range(3)))
+                for _ in range(3)
+            ]
+
+    first, *others = asyncio.run(three_turns())
+    assert result in [dial.result for dial in first]
+    assert "unreachable" not in [dial.result for dial in first]
+    assert [dial.result for turn in others for dial in turn] == ["accepted"] * 6
 
 
 # --- the last check before the first byte

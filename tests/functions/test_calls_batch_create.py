@@ -96,10 +96,14 @@ def test_what_a_retry_rule_leaves_out_comes_from_the_campaign_and_then_from_the_
     }
 
 
-def test_a_batch_with_a_time_to_come_is_scheduled(owner: str, agency: Agency) -> None:
-    made = create(owner, batch_body(agency, scheduled_for="2099-01-16T04:00:00-05:00")).body
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("2099-01-16T04:00:00-05:00", "2099-01-16T09:00:00Z"), ("2099-01-16T09:00:00-23:22", "2099-01-17T08:22:00Z")],
+)
+def test_a_batch_with_a_time_to_come_is_scheduled(owner: str, agency: Agency, given: str, shown: str) -> None:
+    made = create(owner, batch_body(agency, scheduled_for=given)).body
 
-    assert (made["status"], made["scheduled_for"]) == ("scheduled", "2099-01-16T09:00:00Z")
+    assert (made["status"], made["scheduled_for"]) == ("scheduled", shown)
 
 
 @pytest.mark.parametrize("minutes", [0, 1, 4.9])
@@ -224,7 +228,11 @@ def test_beyond_what_everybody_has_only_the_agencys_plan_counts(
         ({"contacts": []}, "contacts must hold at least 1 entry"),
         ({"calls_per_minute": 0}, "calls_per_minute must be at least 1"),
         ({"scheduled_for": "2020-01-16T09:00:00Z"}, "scheduled_for must not lie in the past"),
-        ({"scheduled_for": "0001-01-01T00:00:00+14:00"}, "scheduled_for must not lie in the past"),
+        ({"scheduled_for": "0001-01-01T00:00:00Z"}, "scheduled_for must not lie in the past"),
+        (
+            {"scheduled_for": "9999-12-31T23:59:59-14:00"},
+            "scheduled_for must be an ISO 8601 time, such as 2030-01-16T09:00:00Z",
+        ),
         ({"calling_hours": {"start": "8"}}, "calling_hours is not available yet; leave it out or send null"),
         ({"priority": 1}, "priority is not a known field"),
     ],

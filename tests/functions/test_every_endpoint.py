@@ -11,6 +11,7 @@ import pytest
 
 from tests.calling import FUNCTIONS, call
 from tests.factories import batch_body, make_agency, make_api_key, make_user
+from tests.sql.importing import Import
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -43,14 +44,20 @@ class Endpoint:
     method: str
     state: str | None
     failure: str
+    any_role: bool = False
+
+    @property
+    def posts(self) -> bool:
+        return self.method == "POST"
 
     @property
     def writes(self) -> bool:
-        return self.method == "POST"
+        """Whether only owner and admin may."""
+        return self.posts and not self.any_role
 
     def ask(self, token: str | None, given: dict[str, Any] | bytes) -> Reply:
         """With the right method; what is given is the body, or the query of a GET."""
-        if isinstance(given, bytes) or self.writes:
+        if isinstance(given, bytes) or self.posts:
             return call(self.name, token, body=given)
         return call(self.name, token, query=given)
 
@@ -58,6 +65,9 @@ class Endpoint:
         """What succeeds for the agency's owner."""
         if self.state:
             return {"batch_id": str(world.batch_in(self.state))}
+        if self.name == "cancel-historical-sync":
+            active = [job["id"] for job in world.all("historical_sync_jobs") if job["status"] == "pending"]
+            return {"job_id": active[0] if active else str(Import(world).id)}
         return GOOD[self.name](world) if self.writes else {}
 
 
@@ -72,12 +82,17 @@ ENDPOINTS = [
     Endpoint("api-keys-create", "POST", None, "Failed to create API key"),
     Endpoint("api-keys-list", "GET", None, "Failed to fetch API keys from the database"),
     Endpoint("api-keys-revoke", "POST", None, "Failed to revoke API key"),
+    Endpoint("start-historical-sync", "POST", None, "Failed to create sync job", any_role=True),
+    Endpoint("get-sync-status", "GET", None, "Failed to fetch sync status from the database"),
+    Endpoint("cancel-historical-sync", "POST", None, "Failed to cancel sync job", any_role=True),
 ]
 OF_A_BATCH = [endpoint for endpoint in ENDPOINTS if endpoint.state]
+POSTING = [endpoint for endpoint in ENDPOINTS if endpoint.posts]
 WRITING = [endpoint for endpoint in ENDPOINTS if endpoint.writes]
 
 every = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 every_of_a_batch = pytest.mark.parametrize("endpoint", OF_A_BATCH, ids=lambda endpoint: endpoint.name)
+every_posting = pytest.mark.parametrize("endpoint", POSTING, ids=lambda endpoint: endpoint.name)
 every_writing = pytest.mark.parametrize("endpoint", WRITING, ids=lambda endpoint: endpoint.name)
 
 BAD_BODIES = {
@@ -178,7 +193,7 @@ def test_a_user_who_was_taken_out_of_the_agency_a_second_ago_is_out(
     assert endpoint.ask(owner, good).error == NO_AGENCY
 
 
-@every_writing
+@every_posting
 @every_bad_body
 def test_a_body_that_is_no_good_is_refused_and_changes_nothing(
     endpoint: Endpoint, world: World, owner: str, raw: bytes, status: int, sentence: str

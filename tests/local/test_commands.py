@@ -115,6 +115,27 @@ def test_invoke_runs_a_processor_as_the_schedule_does(up: Path, type_in: Type) -
     assert (status, json.loads(printed)) == (0, {"processed": 0, "message": "No batches to process"})
 
 
+def test_why_reads_the_running_stack(up: Path, type_in: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"):
+        monkeypatch.delitem(os.environ, name, raising=False)
+    env = running.read_env(up)
+    body = {
+        "agent_mapping_id": env["DEMO_AGENT_MAPPING_ID"],
+        "campaign_id": env["DEMO_CAMPAIGN_ID"],
+        "from_number": env["DEMO_FROM_NUMBER"],
+        "contacts": [{"phone_number": "+12125550142"}],
+    }
+    type_in(up, "invoke", "calls-batch-create", "--as", "owner@acme.test", "--body", json.dumps(body))
+    for name in ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"):
+        monkeypatch.delitem(os.environ, name)
+
+    status, printed, _ = type_in(up, "why", "+12125550142")
+
+    assert status == 0
+    assert printed.startswith("+12125550142\n")
+    assert "created         by owner@acme.test." in printed
+
+
 def test_an_unknown_function_is_told_the_known_ones(up: Path, type_in: Type) -> None:
     status, _, complaint = type_in(up, "invoke", "calls-batch-lost")
 

@@ -51,6 +51,7 @@ def test_a_small_batch_keeps_every_promise_and_leaves_nothing_behind(
     assert ("All promises were kept." in done.stdout) == (not broken)
     assert "paused" in done.stdout
     assert "44 people once, 6 people twice" in done.stdout
+    assert any("Past calls imported, each once" in row and row.count("5,000") == 2 for row in done.stdout.splitlines())
     assert "@font-face" not in svg.read_text()
     assert "50&#160;people&#160;to&#160;call" in svg.read_text()
     assert list(traces(tmp_path)) == []

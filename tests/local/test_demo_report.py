@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from local.demo.past import Imported, imported_once
 from local.demo.report import Evidence, Pause, late_calls, promises, reached_pace, report
 from local.demo.witness import CallRow
 
@@ -193,3 +194,34 @@ def test_the_report_tells_what_became_of_the_people() -> None:
     assert "120 of 120 calls a minute (100.0%)" in text
     assert "5 ms from a call's beginning to the provider, at most 5 ms" in text
     assert "6.0 s: 2 calls went on, 0 of which" in text
+
+
+def imported(**changes: Any) -> Imported:
+    """A past of 50 calls and a batch's 12, all of them read."""
+    job = {"status": "completed", "total_calls": 62, "processed_calls": 62, "imported_calls": 50, "error_message": None}
+    return replace(Imported(job, known=50, rows=50, calls=50), **changes)
+
+
+def test_a_past_that_was_imported_whole_is_a_promise_kept() -> None:
+    promise = imported_once(imported())
+
+    assert (promise.limit, promise.seen, promise.held) == ("50", "50", True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"known": 51},
+        {"rows": 51},
+        {"calls": 49, "rows": 49},
+        {"job": imported().job | {"status": "in_progress"}},
+        {"job": imported().job | {"processed_calls": 61}},
+        {"job": imported().job | {"imported_calls": 49}},
+        {"job": imported().job | {"status": "failed", "error_message": "The provider answered 500"}},
+    ],
+)
+def test_a_past_call_that_is_missing_or_doubled_breaks_the_promise(changes: dict[str, Any]) -> None:
+    promise = imported_once(imported(**changes))
+
+    assert not promise.held
+    assert ("500" in promise.hint) == (promise.seen.endswith("failed"))

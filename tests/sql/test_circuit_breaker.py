@@ -44,7 +44,8 @@ def test_six_bad_dials_of_ten_pause_the_batch_with_the_reason(world: World, resu
 
     batch = world.batch(batch_id)
     assert (batch["status"], batch["error_message"]) == ("paused", SENTENCE.format(6, "could not connect"))
-    assert [event["reason"] for event in world.events(event="paused")] == [batch["error_message"]]
+    (paused,) = world.events(event="paused")
+    assert (paused["reason"], paused["detail"]) == (batch["error_message"], {"rule": "circuit_breaker"})
     assert world.claim() == []
     assert_sound(world.connection)
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.sql.checks import assert_sound
+from tests.sql.importing import Import
 
 if TYPE_CHECKING:
     from tests.sql.world import World
@@ -64,6 +65,21 @@ CALL: list[Case] = [
     ("ringing", {"outcome": "busy"}, "outcome_exactly_when_ended"),
     ("ended", {"outcome": None}, "outcome_exactly_when_ended"),
 ]
+SYNC: list[Case] = [
+    ("pending", {"status": "asleep"}, "sync_status_is_known"),
+    ("pending", {"date_from": NOW, "date_to": NOW}, "sync_range_is_not_empty"),
+    ("pending", {"imported_calls": -1, "updated_calls": 1}, "sync_counters_are_not_negative"),
+    ("pending", {"total_calls": -1}, "sync_counters_are_not_negative"),
+    ("pending", {"processed_calls": 1}, "sync_counters_add_up"),
+    ("pending", {"started_at": NOW}, "sync_started_at_unset_while_pending"),
+    ("in_progress", {"started_at": None}, "sync_started_at_set_once_begun"),
+    ("in_progress", {"completed_at": NOW}, "sync_completed_at_exactly_when_final"),
+    ("pending", {"status": "cancelled"}, "sync_completed_at_exactly_when_final"),
+    ("in_progress", {"claimed_by": None}, "sync_lease_has_a_holder"),
+    ("in_progress", {"claimed_until": None}, "sync_lease_has_a_holder"),
+    ("pending", {"claimed_by": "worker", "claimed_until": NOW}, "sync_lease_only_in_progress"),
+    ("pending", {"status": "failed", "completed_at": NOW}, "failed_sync_says_why"),
+]
 
 
 def names(cases: list[Case]) -> list[str]:
@@ -111,6 +127,25 @@ def test_a_program_has_a_pace_and_a_secret_is_kept_as_a_sha256(world: World) -> 
         world.set("agencies", world.agency.id, default_max_concurrent=0)
     with pytest.raises(psycopg.errors.CheckViolation, match="secret_hash_is_a_sha256"), world.connection.transaction():
         world.verb("create_api_key", **arguments, p_secret_hash="ab" * 31)
+
+
+@pytest.mark.parametrize(("status", "changes", "constraint"), SYNC, ids=names(SYNC))
+def test_no_import_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    job = Import.claimed(world) if status == "in_progress" else Import(world)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("historical_sync_jobs", job.id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+def test_one_active_import_at_a_time_is_the_tables_own_last_word(world: World) -> None:
+    over = Import(world)
+    over.cancel()
+    Import(world)
+
+    with pytest.raises(psycopg.errors.UniqueViolation, match="one_active"), world.connection.transaction():
+        world.set("historical_sync_jobs", over.id, status="pending", completed_at=None)
 
 
 @pytest.mark.parametrize("same", ["contact", "number"])

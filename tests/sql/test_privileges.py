@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
-    "campaign_contacts", "calls", "call_events", "api_keys", "idempotent_answers",
+    "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
+    "idempotent_answers",
 }  # fmt: skip
 OF_THE_SERVICE_ALONE = {"idempotent_answers"}
 VIEWS = {"v_call_batch_summary"}
@@ -27,12 +28,13 @@ HIDDEN_FROM_USERS = {
         "none_at", "news_at", "raw", "is_live",
     },
     "call_events": {"ultravox_call_id", "payload"},
+    "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
     "api_keys": {"secret_hash"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
 }  # fmt: skip
 USERS_MAY_CALL = {
-    "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch", "api_key_json",
-    "list_api_keys",
+    "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
+    "get_sync_status", "api_key_json", "list_api_keys",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 

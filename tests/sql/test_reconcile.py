@@ -185,6 +185,33 @@ def test_an_earlier_none_does_not_end_a_call_that_was_asked_about_since(world: W
     assert world.call(call_id)["status"] == "ringing"
 
 
+@pytest.mark.parametrize("status", ["unknown", "ringing"])
+def test_news_that_comes_while_the_provider_is_asked_outweighs_its_none(world: World, status: str) -> None:
+    call_id = world.call_in(status)
+    world.move_clock(601)
+    (question,) = world.questions()["calls"]
+    row = world.call(call_id)
+    told = payloads.answered(row, UUID(row["ultravox_call_id"]) if row["ultravox_call_id"] else None)
+    world.tell(told["joined"])
+
+    world.answer(call_id, "none", ultravox_call_id=question["ultravox_call_id"])
+
+    assert world.call(call_id)["status"] == "answered"
+    assert world.contact_of(call_id)["status"] == "in_progress"
+
+
+def test_a_call_that_was_not_asked_for_by_its_id_is_not_ended_by_a_none_whatever_the_clock_did(world: World) -> None:
+    call_id = world.call_in("unknown")
+    world.move_clock(61)
+    (question,) = world.questions()["calls"]
+    world.move_clock(-3600)
+    world.tell(payloads.answered(world.call(call_id))["joined"])
+
+    world.answer(call_id, "none", ultravox_call_id=question["ultravox_call_id"])
+
+    assert world.call(call_id)["status"] == "answered"
+
+
 def test_after_a_first_none_the_next_question_waits_from_its_answer_on(world: World) -> None:
     call_id = world.call_in("unknown")
     world.move_clock(61)
@@ -277,7 +304,7 @@ def test_another_agencys_row_of_a_deleted_call_explains_nothing(world: World) ->
 def test_an_accepted_call_that_the_provider_no_longer_has_ends_as_unknown(world: World, status: str) -> None:
     call_id = world.call_in(status)
 
-    world.answer(call_id, "none")
+    world.none(call_id)
 
     contact = world.contact_of(call_id)
     assert (world.call(call_id)["status"], world.call(call_id)["outcome"]) == ("ended", "unknown")

@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.sql import payloads
+from tests.sql.importing import Import, past_calls
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ select 'ended', agency_id, batch_id, id, %(agent)s, gen_random_uuid(), phone_num
        created_at, batchline.clock() - interval '1 h', batchline.clock(), 'answered'
 from public.campaign_contacts where agency_id = %(agency)s and status = 'completed'
 """
+IMPORTED = """
+insert into public.historical_sync_jobs (
+  agency_id, date_to, status, created_at, started_at, completed_at
+)
+select %(agency)s, batchline.clock(), 'completed', batchline.clock() - n * interval '1 h', batchline.clock(),
+       batchline.clock()
+from generate_series(1, %(count)s) as n
+"""
 # Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
 select sum(pg_catalog.pg_stat_get_xact_tuples_returned(oid)) from pg_catalog.pg_class
@@ -55,20 +64,26 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'i')
 def past(new_database: Callable[[], str]) -> Iterator[World]:
     """A batch with a long past, six people who are being called in every way, and as many who wait."""
     with psycopg.connect(new_database(), autocommit=True) as connection:
-        for table in ("calls", "campaign_contacts", "call_events", "call_batches", "agencies"):
+        for table in (
+            *("calls", "campaign_contacts", "call_events", "call_batches", "agencies"),
+            *("historical_sync_jobs", "historical_sync_failures"),
+        ):
             connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
         world = World(connection)
         batch_id = world.processing(10)
         for _ in range(8):  # plans are made while the tables are small, and kept
             world.tell({"callId": str(uuid4()), "created": world.time()})
             world.claim(0)
+            job = Import.claimed(world)
+            job.record(past_calls(1), then="more")
+            job.cancel()
         arguments = {
             "agency": world.agency.id,
             "batch": batch_id,
             "agent": world.agency.agent_mapping_id,
             "count": PAST,
         }
-        for statement in (FINISHED, WAITING, ENDED):
+        for statement in (FINISHED, WAITING, ENDED, IMPORTED):
             connection.execute(statement, arguments)
         calls = world.dial(6)
         world.accept(calls[:3])
@@ -140,6 +155,29 @@ def program(name: str, **arguments: object) -> Callable[[World], Callable[[], ob
     return prepare
 
 
+def trail(world: World) -> Callable[[], object]:
+    contact_id = world.call(live(world, "unknown"))["contact_id"]
+    return lambda: world.verb("contact_trail", p_contact_id=contact_id)
+
+
+def meant(world: World) -> Callable[[], object]:
+    call_id = live(world, "ringing")
+    return lambda: world.verb("contacts_of", p_id=call_id)
+
+
+def import_page(world: World) -> Callable[[], object]:
+    """A stranger's call, one that is known already and one of ours, with news."""
+    job, known = Import.claimed(world), past_calls(1)
+    job.record(known, then="more")
+    row = world.call(live(world, "ringing"))
+    ours = payloads.answered(row, UUID(row["ultravox_call_id"]))["billed"]
+    return lambda: job.record([*past_calls(1), *known, ours], at="more", then="much more")
+
+
+def claim_import(world: World) -> Callable[[], object]:
+    return Import(world).claim
+
+
 PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_calls": lambda world: lambda: world.claim(4),
     "begin_dial": begin,
@@ -149,6 +187,10 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "ingest_event joined": word("joined"),
     "ingest_event ended": word("ended"),
     "apply_call of a stranger": stranger,
+    "record_sync_page": import_page,
+    "claim_sync_jobs": claim_import,
+    "create_historical_sync_job": lambda world: lambda: Import(world),
+    "get_sync_status": lambda world: lambda: world.ask(world.agency.member, "get_sync_status"),
     "sweep_calls": lambda world: world.sweep,
     "claim_questions": lambda world: world.questions,
     "record_answers": answer,
@@ -156,6 +198,13 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
         lambda: world.ask(
             world.agency.member, "list_call_batches", p_status=None, p_campaign_id=None, p_limit=25, p_offset=0
         )
+    ),
+    "vitals": lambda world: lambda: world.verb("vitals"),
+    "vitals of an agency": lambda world: lambda: world.verb("vitals", p_agency_id=world.agency.id),
+    "contact_trail": trail,
+    "contacts_of a call": meant,
+    "contacts_of a number": lambda world: (
+        lambda: world.verb("contacts_of", p_phone_number="+16460000042", p_agency_id=world.agency.id)
     ),
     "get_call_batch from deep inside": page(None),
     "get_call_batch of one status": page("in_progress"),

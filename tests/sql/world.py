@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
     Contacts = int | Iterable[str | Json]  # so many, or these numbers
 
-TABLES = ("agencies", "call_batches", "campaign_contacts", "calls", "call_events")
+TABLES: tuple[LiteralString, ...] = (
+    *("agencies", "call_batches", "campaign_contacts", "calls", "call_events"),
+    *("historical_sync_jobs", "historical_sync_failures"),
+)
 BATCH_STATES = ("draft", "scheduled", "pending", "processing", "paused", "completed", "failed", "cancelled")
 CALL_STATES = ("claimed", "dialing", "unknown", "ringing", "answered", "ended", "not_placed")
 
@@ -153,8 +156,9 @@ class World:
         return self.verb("claim_questions", p_limit=limit, p_agency_id=self.agency.id, **timers)
 
     def answer(self, call_id: UUID, answer: str, call: Json | None = None, ask_again: float = 120, **more: Any) -> Json:
-        """Brings an answer to the latest question, unless `asked_at` says to which."""
-        asked = {"asked_at": self.call(call_id)["asked_at"], **more}
+        """Brings an answer to the latest question, unless `asked_at` and `ultravox_call_id` say to which."""
+        row = self.call(call_id)
+        asked = {"asked_at": row["asked_at"], "ultravox_call_id": row["ultravox_call_id"], **more}
         answers = [{"call_id": call_id, "answer": answer, "call": call, **asked}]
         return self.verb("record_answers", p_answers=answers, p_ask_again_seconds=ask_again)
 

@@ -108,6 +108,8 @@ def test_a_repeated_body_means_the_same_at_any_time() -> None:
         ("tomorrow", "must be an ISO 8601 time, such as 2030-01-16T09:00:00Z"),
         ("2099-02-30T09:00:00Z", "must be an ISO 8601 time, such as 2030-01-16T09:00:00Z"),
         ("", "must be an ISO 8601 time, such as 2030-01-16T09:00:00Z"),
+        ("9999-12-31T23:59:59-14:00", "must be an ISO 8601 time, such as 2030-01-16T09:00:00Z"),
+        ("0001-01-01T00:00:00+14:00", "must be an ISO 8601 time, such as 2030-01-16T09:00:00Z"),
         (4072237200, "must be an ISO 8601 time, such as 2030-01-16T09:00:00Z"),
     ],
 )
@@ -116,7 +118,16 @@ def test_another_time_is_refused(written: object, sentence: str) -> None:
 
 
 def test_the_last_moment_of_the_calendar_is_a_time_like_any_other() -> None:
-    assert new_batch(scheduled_for="9999-12-31T23:59:59-14:00").scheduled_for is not None
+    assert new_batch(scheduled_for="9999-12-31T23:59:59Z").scheduled_for is not None
+
+
+def test_a_time_is_one_in_utc_whatever_its_offset() -> None:
+    """PostgreSQL reads no offset beyond 16 hours."""
+    meant = datetime(2099, 1, 17, 8, 22, tzinfo=UTC)
+
+    found = new_batch(scheduled_for="2099-01-16T09:00:00-23:22").scheduled_for
+    assert found is not None
+    assert found.isoformat() == meant.isoformat()
 
 
 @pytest.mark.parametrize("model", [BatchReference, Cancellation, ContactQuery])

@@ -58,6 +58,14 @@ def test_the_service_calls_a_function_of_schema_batchline(postgrest: Served) -> 
     assert (asked.method, asked.path) == ("POST", "/rpc/authorize")
     assert json.loads(asked.body) == {"p_user_id": str(CALLER.user_id), "p_writes": True}
     assert asked.headers["Content-Profile"] == "batchline"
+
+
+def test_a_large_body_is_named_in_the_url_so_that_it_need_not_be_read(postgrest: Served) -> None:
+    database.rpc("record_sync_page", {"p_job_id": 1, "p_page": {}}, large=True)
+
+    (asked,) = postgrest.asked
+    assert asked.path == "/rpc/record_sync_page?columns=p_job_id,p_page"
+    assert json.loads(asked.body) == {"p_job_id": 1, "p_page": {}}
     assert (asked.headers["apikey"], asked.headers["Authorization"]) == ("service", "Bearer service")
 
 

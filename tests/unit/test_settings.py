@@ -117,6 +117,17 @@ def test_a_wrong_value_is_named(environment: pytest.MonkeyPatch, name: str, valu
             "86340",
             "ASK_AFTER_SECONDS + ASK_AGAIN_SECONDS (86400) must be less than GIVE_UP_SECONDS (86400)",
         ),
+        (
+            "SYNC_PAGE_TIMEOUT_SECONDS",
+            "60",
+            "SYNC_PAGE_TIMEOUT_SECONDS (60) must be less than SYNC_FETCH_SECONDS (60)",
+        ),
+        (
+            "SYNC_LEASE_SECONDS",
+            "70",
+            "SYNC_FETCH_SECONDS + WRITE_TIMEOUT_SECONDS + WRITE_TIMEOUT_SECONDS (70) "
+            "must be less than SYNC_LEASE_SECONDS (70)",
+        ),
     ],
 )
 def test_times_that_do_not_fit_together_are_refused(

@@ -1,0 +1,42 @@
+-- pending, or in_progress without a valid lease -> in_progress with a lease; longest without progress first, so that
+-- no agency starves. A job that is locked has a worker at this moment.
+create function batchline.claim_sync_jobs(p_worker text, p_limit int, p_lease_seconds double precision)
+returns jsonb
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set jit = off
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_jobs jsonb;
+begin
+  with due as (
+    select id
+    from public.historical_sync_jobs
+    where status in ('pending', 'in_progress')
+      and (claimed_until is null or claimed_until <= v_now)
+      and (resume_after is null or resume_after <= v_now)
+    order by coalesce(last_activity_at, created_at), id
+    limit p_limit
+    for no key update skip locked
+  ), claimed as (
+    update public.historical_sync_jobs as job
+    set status = 'in_progress',
+        claimed_by = p_worker,
+        claimed_until = v_now + make_interval(secs => p_lease_seconds),
+        resume_after = null,
+        started_at = coalesce(job.started_at, v_now),
+        last_activity_at = v_now
+    from due
+    where job.id = due.id
+    returning job
+  )
+  select coalesce(jsonb_agg(batchline.sync_progress(job, p_worker) || jsonb_build_object(
+    'agency_id', (job).agency_id,
+    'date_from', public.iso_utc((job).date_from),
+    'date_to', public.iso_utc((job).date_to)
+  )), '[]')
+  into v_jobs
+  from claimed;
+  return v_jobs;
+end;
+$$;
