@@ -21,7 +21,7 @@ class CreatedBatch(TypedDict):
     """A new batch: what is left of the list, and when it starts."""
 
     batch_id: UUID
-    status: Literal["pending", "scheduled"]
+    status: Literal["draft", "pending", "scheduled"]
     total_contacts: Count
     duplicates_removed: Count
     skipped: Count
@@ -125,6 +125,16 @@ class BatchDetail(TypedDict):
     batch: Batch
     contacts: list[BatchContact]
     contact_pagination: ContactPage
+
+
+class ExecutedBatch(TypedDict):
+    """A draft that is one no more: it starts at its time or, where that is null, as soon as the processor runs."""
+
+    success: Literal[True]
+    batch_id: UUID
+    status: Literal["pending", "scheduled"]
+    scheduled_for: datetime | None
+    message: str
 
 
 class PausedBatch(TypedDict):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from shared import storage
 from shared.batches import CallerId
@@ -15,7 +15,8 @@ from shared.contacts import CustomData, PhoneNumber, Text, TimeZone
 from shared.inputs import Input, PageLength, PageStart, Whole
 
 BATCH_CALL_ID = re.compile(r"batch_call_([0-9a-f]{32})")
-AGENT_ID = re.compile(r"agent_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
+AGENT_ID = re.compile(r"agent_([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
+OF_NUMBERS_WITHOUT = "An IANA name: the time zone of the numbers that have none."
 LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
 
 STATES = {
@@ -61,7 +62,11 @@ BatchCallId = Annotated[
     BeforeValidator(_batch_id, json_schema_input_type=str),
     Field(json_schema_extra={"type": "string", "format": None, "pattern": f"^{BATCH_CALL_ID.pattern}$"}),
 ]
-AgentId = Annotated[UUID, BeforeValidator(_agent_mapping_id, json_schema_input_type=str)]
+AgentId = Annotated[
+    UUID,
+    BeforeValidator(_agent_mapping_id, json_schema_input_type=str),
+    Field(description="`agent_` and the agent's UUID.", json_schema_extra={"pattern": f"^{AGENT_ID.pattern}$"}),
+]
 Timestamp = Annotated[Whole, Field(ge=0, le=LAST_MILLISECOND, description="Unix time in milliseconds.")]
 Milliseconds = Annotated[datetime, PlainSerializer(_milliseconds, return_type=int)]
 
@@ -71,7 +76,7 @@ class Task(Input):
 
     to_number: PhoneNumber
     dynamic_variables: CustomData | None = None
-    max_retries: Annotated[Whole, Field(ge=0, le=10)] | None = None
+    max_retries: Annotated[Whole, Field(ge=0, le=10, description="Calls after the first.")] | None = None
 
 
 class NewBatchCall(Input):
@@ -82,9 +87,9 @@ class NewBatchCall(Input):
     agent_id: AgentId
     name: Text | None = None
     trigger_timestamp: Timestamp | None = None
-    timezone: TimeZone = "UTC"
+    timezone: Annotated[TimeZone, Field(description=OF_NUMBERS_WITHOUT)] = "UTC"
     status: Literal["draft", "scheduled", "sent"] | None = None
-    send_now: Annotated[bool, Field(strict=True)] = False
+    send_now: Annotated[bool, Field(strict=True, description="Wins over trigger_timestamp.")] = False
 
     @model_validator(mode="after")
     def _each_number_once(self) -> Self:
@@ -107,10 +112,12 @@ class BatchCallReference(Input):
 class BatchCallChanges(BatchCallReference):
     """What to change of a batch call; what is left out stays as it is."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     name: Text | None = None
     trigger_timestamp: Timestamp | None = None
     agent_id: AgentId | None = None
-    timezone: TimeZone | None = None
+    timezone: Annotated[TimeZone, Field(description=OF_NUMBERS_WITHOUT)] | None = None
     status: Literal["draft", "scheduled", "sent"] | None = None
     send_now: Annotated[bool, Field(strict=True)] | None = None
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         BatchList,
         CancelledBatch,
         CreatedBatch,
+        ExecutedBatch,
         PausedBatch,
         ResumedBatch,
     )
@@ -107,16 +108,6 @@ class Cancellation(BatchReference):
     hang_up: Annotated[bool, Field(strict=True)] = False
 
 
-class Execution(BaseModel):
-    """What became of a draft."""
-
-    success: Literal[True]
-    batch_id: UUID
-    status: Literal["pending", "scheduled"]
-    scheduled_for: datetime | None
-    message: str
-
-
 class BatchQuery(Input):
     """Which of the agency's batches to list."""
 
@@ -182,9 +173,9 @@ def fetch_one(caller: Caller, query: ContactQuery) -> BatchDetail:
     return rpc_as(caller, "get_call_batch", params)
 
 
-def execute(caller: Caller, batch: BatchReference) -> Execution:
+def execute(caller: Caller, batch: BatchReference) -> ExecutedBatch:
     """Start a draft, now or at its time. Raises ForbiddenError, NotFoundError, BadRequestError."""
-    return Execution.model_validate(_change("execute_call_batch", caller, batch))
+    return _change("execute_call_batch", caller, batch)
 
 
 def pause(caller: Caller, batch: BatchReference) -> PausedBatch:

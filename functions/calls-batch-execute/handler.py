@@ -9,8 +9,9 @@ from shared.edge import endpoint
 
 if TYPE_CHECKING:
     from shared.auth import Caller
+    from shared.batch_answers import ExecutedBatch
 
 
 @endpoint("POST", batches.BatchReference, writes=True, failure="Failed to update batch status")
-def main(caller: Caller, batch: batches.BatchReference) -> batches.Execution:
+def main(caller: Caller, batch: batches.BatchReference) -> ExecutedBatch:
     return batches.execute(caller, batch)

@@ -144,7 +144,7 @@ def _operation(contract: Contract, found: Mapping[tuple[str, str], Json], named:
         operation["parameters"] = parameters
     if contract.method in {"POST", "PATCH", "PUT"} and _named(request, named).get("properties"):
         operation["requestBody"] = {
-            "required": bool(_named(request, named).get("required")),
+            "required": bool({"required", "minProperties"} & set(_named(request, named))),
             "content": {"application/json": {"schema": request, "example": example.request}},
         }
     return operation | {"responses": _responses(contract, example, found.get((contract.function, "serialization")))}
@@ -164,7 +164,13 @@ def _responses(contract: Contract, example: Example, answer: Json | None) -> Jso
     if unknown:
         raise ContractError(f"examples/{contract.function}.json refuses with {sorted(unknown)}, the function does not.")
     for status in sorted(set(statuses)):
-        given = refusals.examples(status, example.refusals.get(str(status), ()), contract.method, contract.failure)
+        given = refusals.examples(
+            status,
+            example.refusals.get(str(status), ()),
+            contract.method,
+            contract.failure,
+            by_api_key=contract.kind.enveloped,
+        )
         message = contract.failure if contract.kind.enveloped else None
         responses[str(status)] = refusals.response(status, given, message)
     return responses

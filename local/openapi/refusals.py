@@ -58,7 +58,7 @@ OF_THE_PLATFORM = frozenset({413, 429, 500, 503})
 
 X_REQUEST_ID: Json = {"description": "The id under which the request is in the log.", "schema": STRING}
 HEADERS: Mapping[int, Json] = {
-    401: {"WWW-Authenticate": {"description": "`Bearer`, where a token is asked for.", "schema": STRING}},
+    401: {"WWW-Authenticate": {"description": "`Bearer` or `ApiKey`: what is asked for.", "schema": STRING}},
     405: {"Allow": {"description": "The methods that are allowed.", "schema": STRING, "required": True}},
     429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}},
 }
@@ -120,6 +120,9 @@ SCHEMAS: Json = {
 }
 
 
+NO_API_KEY: Json = {"error": "Missing or invalid API key or secret", "code": "unauthorized"}
+
+
 def response(status: int, examples: Mapping[str, Json], message: str | None = None) -> Json:
     """The response object of a refusal. `examples` by name are bodies without their request_id.
 
@@ -144,9 +147,13 @@ def response(status: int, examples: Mapping[str, Json], message: str | None = No
     }
 
 
-def examples(status: int, given: Iterable[Json], method: str, failure: str) -> dict[str, Json]:
+def examples(
+    status: int, given: Iterable[Json], method: str, failure: str, *, by_api_key: bool = False
+) -> dict[str, Json]:
     """By code: those given for this status, else the usual one."""
     usual = EXAMPLES.get(status, {"error": "There is no such thing.", "code": "not_found"})
+    if status == 401 and by_api_key:
+        usual = NO_API_KEY
     if status == 405:
         usual = usual | {"error": f"HTTP method is not {method}"}
     if status == 500:

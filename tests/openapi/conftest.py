@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities import parameters
 from local import keys
 from local.openapi import document as openapi
 from tests.calling import claims
+from tests.factories import ApiKey, make_api_key
 from tests.openapi.contract import SECRET, Client, closed, operations, signed
 from tests.sql.world import World
 
@@ -44,17 +45,24 @@ def world(stack: Stack, db: Connection) -> World:
 
 
 @pytest.fixture
+def key(world: World) -> ApiKey:
+    """An API key of the agency."""
+    return make_api_key(world.connection, world.agency)
+
+
+@pytest.fixture
 def client(stack: Stack) -> Callable[..., Client]:
-    """Makes a client: of a user, with their token, or the provider, which signs."""
+    """Makes a client: of a user, with their token, a program with its API key, or the provider, which signs."""
     known = keys.load_or_make(stack.folder / "keys.json")
 
-    def make(user_id: object = None) -> Client:
-        if user_id is None:
+    def make(who: object = None) -> Client:
+        if who is None:
             return Client(stack.env["FUNCTIONS_URL"], signed)
-        token = known.sign(claims(str(user_id), f"{stack.url}/auth/v1"))
+        token = "" if isinstance(who, ApiKey) else known.sign(claims(str(who), f"{stack.url}/auth/v1"))
+        headers = who.headers if isinstance(who, ApiKey) else {"Authorization": f"Bearer {token}"}
 
         def authorized(request: Any) -> Any:
-            request.headers["Authorization"] = f"Bearer {token}"
+            request.headers.update(headers)
             return request
 
         return Client(stack.env["FUNCTIONS_URL"], authorized)

@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from shared.batch_call_bodies import LAST_MILLISECOND
 from tests.factories import fictional_numbers
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     # Generic, and half unknown to the type checker.
     Operation = Any
     Case = Any
+    Response = Any
 
 checks: Any = import_module("schemathesis.specs.openapi.checks")
 CHECKS: list[Any] = [
@@ -46,10 +48,16 @@ def closed(document: Json) -> Json:
     whole = copy.deepcopy(document)
     schemas: Json = whole["components"]["schemas"]
     answers = [operation["responses"] for path in whole["paths"].values() for operation in path.values()]
-    for name in _referred(answers, schemas):
-        if "properties" in schemas[name]:
-            schemas[name].setdefault("additionalProperties", False)
+    shapes = [schemas[name] for name in _referred(answers, schemas)]
+    shapes += [content["schema"] for answer in answers for one in answer.values() for content in _contents(one)]
+    for shape in shapes:
+        if "properties" in shape:
+            shape.setdefault("additionalProperties", False)
     return whole
+
+
+def _contents(answer: Json) -> Iterable[Json]:
+    return answer.get("content", {}).values()
 
 
 def _referred(node: Any, schemas: Json) -> set[str]:
@@ -93,11 +101,12 @@ class Client:
     auth: Callable[[Any], Any]
     seen: dict[str, Counter[int]] = field(default_factory=dict[str, Counter[int]])
 
-    def send(self, name: str, case: Case, *further: Any) -> None:
+    def send(self, name: str, case: Case, *further: Any) -> Response:
         """Raises a group of schemathesis' failures for an answer that the document does not allow."""
         response = case.call(base_url=self.url, auth=self.auth)
         self.seen.setdefault(name, Counter())[response.status_code] += 1
         case.validate_response(response, checks=[*CHECKS, *further])
+        return response
 
     def explore(self, name: str, operation: Operation, real: st.SearchStrategy[Json], examples: int | None) -> None:
         """Sends valid requests and invalid ones, half of them about things that exist."""
@@ -139,13 +148,15 @@ def example(operation: Operation) -> Case:
     return operation.Case(**given)
 
 
-def existing(agency: Agency, batch_id: str, job_id: str = "") -> Json:
-    """Values, by field, of what exists in an agency."""
+def existing(agency: Agency, batch_id: str, **further: str) -> Json:
+    """Values, by field, of what exists in an agency; `further` ones are ids of what not every operation is about."""
     return {
         "batch_id": batch_id,
-        **({"job_id": job_id} if job_id else {}),
+        "batch_call_id": f"batch_call_{batch_id.replace('-', '')}",
+        **{name: value for name, value in further.items() if value},
         "agency_id": str(agency.id),
         "agent_mapping_id": str(agency.agent_mapping_id),
+        "agent_id": f"agent_{agency.agent_mapping_id}",
         "campaign_id": str(agency.campaign_id),
         "from_number": agency.from_number,
     }
@@ -153,9 +164,15 @@ def existing(agency: Agency, batch_id: str, job_id: str = "") -> Json:
 
 def real_things(agency: Agency, batch_ids: Sequence[str]) -> st.SearchStrategy[Json]:
     """Values of what exists, all or some, and of what chance would never find."""
-    contacts = st.integers(1, 5).map(lambda count: [{"phone_number": number} for number in fictional_numbers(count)])
+    numbers = st.integers(1, 5).map(fictional_numbers)
     lucky = st.fixed_dictionaries(
-        {"contacts": contacts, "scheduled_for": st.sampled_from([None, "2099-01-16T09:00:00Z"])}
+        {
+            "contacts": numbers.map(lambda some: [{"phone_number": number} for number in some]),
+            "tasks": numbers.map(lambda some: [{"to_number": number} for number in some]),
+            "scheduled_for": st.sampled_from([None, "2099-01-16T09:00:00Z", "2099-01-16T09:00:00-23:22"]),
+            "trigger_timestamp": st.sampled_from([None, 4_072_237_200_000, LAST_MILLISECOND]),
+            "timezone": st.sampled_from(["UTC", "America/New_York"]),
+        }
     )
     things = st.sampled_from(batch_ids).map(lambda batch_id: existing(agency, batch_id))
     left_out = st.just(set[str]()) | st.sets(st.sampled_from(sorted(existing(agency, ""))))
@@ -167,11 +184,11 @@ def _without(things: Json, names: set[str]) -> Json:
 
 
 def make_real(case: Case, known: Mapping[str, Any]) -> None:
-    """Puts what exists where the case has a field of that name."""
-    for part in (case.path_parameters, case.query, case.body):
-        if isinstance(part, dict):
-            given = cast("Json", part)
-            given.update({name: value for name, value in known.items() if name in given})
+    """Puts what exists where the case has a field of that name. Its parts may be the document's own: it gets copies."""
+    for part in ("path_parameters", "query", "body"):
+        if isinstance(getattr(case, part), dict):
+            given = cast("Json", getattr(case, part))
+            setattr(case, part, given | {name: value for name, value in known.items() if name in given})
 
 
 def statuses(clients: Iterable[Client], name: str) -> set[int]:

@@ -12,6 +12,7 @@ from schemathesis.core.failures import ServerError
 from schemathesis.openapi.checks import JsonSchemaError, UndefinedStatusCode
 
 from local.openapi import document as openapi
+from local.openapi.kinds import IDEMPOTENCY_KEY
 from tests.openapi.contract import Client, example, existing, make_real, real_things, statuses
 from tests.sql.importing import Import
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import LiteralString
 
-    from tests.factories import Connection
+    from tests.factories import ApiKey, Connection
     from tests.sql.world import World
 
     MakeClient = Callable[..., Client]
@@ -32,26 +33,61 @@ OPERATIONS = {
     for operation in path.values()
 }
 
+OF_PROGRAMS = [name for name, operation in OPERATIONS.items() if "apiKey" in operation["security"][0]]
+CREATING = [name for name, operation in OPERATIONS.items() if "422" in operation["responses"]]
+
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_no_request_gets_an_answer_that_the_document_does_not_allow(
-    name: str, strict: dict[str, Any], world: World, client: MakeClient, examples: int | None
+    name: str, strict: dict[str, Any], world: World, key: ApiKey, client: MakeClient, examples: int | None
 ) -> None:
     agency, operation = world.agency, strict[name]
-    clients = [client(), client(agency.owner), client(uuid4())]  # the provider, a user who may all, and a stranger
+    # The provider, who has no credentials here, beside a program or a user who may all and a stranger.
+    clients = [client(), *([client(key)] if name in OF_PROGRAMS else [client(agency.owner), client(uuid4())])]
     batches = [str(world.batch_in(state)) for state in STATES for _ in range(2)]
     job_id = str(Import(world).id) if name == "cancel-historical-sync" else ""  # elsewhere it would be in the way
+    further = {"job_id": job_id, "id": key.id}
 
     for one in clients:
         one.send(name, example(operation))
         for batch_id in batches[::2]:
             case = example(operation)
-            make_real(case, existing(agency, batch_id, job_id))
+            make_real(case, existing(agency, batch_id, **further))
             one.send(name, case)
         one.explore(name, operation, real_things(agency, batches[1::2]), examples)
 
     described = {int(status) for status in OPERATIONS[name]["responses"]}
     assert statuses(clients, name) >= described & {200, 201, 204, 400, 401, 403, 404}
+
+
+@pytest.mark.parametrize("name", CREATING)
+def test_a_repeated_creation_is_answered_as_the_document_says(
+    name: str, strict: dict[str, Any], world: World, key: ApiKey, client: MakeClient
+) -> None:
+    """The first answer again, or 422 for another body, or 409 while the first one runs."""
+    one = client(key if name in OF_PROGRAMS else world.agency.owner)
+
+    def ask(**changes: object) -> Any:
+        case = example(strict[name])
+        make_real(case, existing(world.agency, ""))
+        case.body.update(changes)
+        return one.send(name, case)
+
+    first, again = ask(), ask()
+    assert (first.status_code, again.status_code) == (201, 201), first.text
+    assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, ["true"])
+    assert ask(name="another").status_code == 422
+    with running(world, name):
+        assert ask().status_code == 409
+
+
+@contextmanager
+def running(world: World, endpoint: str) -> Generator[None]:
+    """As while another request with the example's Idempotency-Key is at work."""
+    lock = ":".join(["batchline.once", str(world.agency.id), endpoint, IDEMPOTENCY_KEY["example"]])
+    with world.connection.transaction():
+        world.connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+        yield
 
 
 BATCH = "to_jsonb(p_batch) ||"
