@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -54,6 +54,8 @@ class Contract:
     success: str
     failure: str
     """What a client reads beside an enveloped answer, and where it was our fault."""
+    served: tuple[str, ...] = ()
+    """The methods of its path, those of other functions too."""
 
 
 def read_all(functions: Mapping[str, Function] | None = None, root: Path = ROOT) -> list[Contract]:
@@ -70,7 +72,7 @@ def read_all(functions: Mapping[str, Function] | None = None, root: Path = ROOT)
             problems.append(f"functions/{function.name}: {error}")
     if problems:
         raise ContractError("\n".join(problems))
-    return found
+    return [replace(one, served=tuple(other.method for other in found if other.path == one.path)) for one in found]
 
 
 def _read(function: Function, root: Path) -> Contract:

@@ -167,7 +167,7 @@ def _responses(contract: Contract, example: Example, answer: Json | None) -> Jso
         given = refusals.examples(
             status,
             example.refusals.get(str(status), ()),
-            contract.method,
+            contract.served,
             contract.failure,
             by_api_key=contract.kind.enveloped,
         )

@@ -148,14 +148,14 @@ def response(status: int, examples: Mapping[str, Json], message: str | None = No
 
 
 def examples(
-    status: int, given: Iterable[Json], method: str, failure: str, *, by_api_key: bool = False
+    status: int, given: Iterable[Json], served: Iterable[str], failure: str, *, by_api_key: bool = False
 ) -> dict[str, Json]:
     """By code: those given for this status, else the usual one."""
     usual = EXAMPLES.get(status, {"error": "There is no such thing.", "code": "not_found"})
     if status == 401 and by_api_key:
         usual = NO_API_KEY
     if status == 405:
-        usual = usual | {"error": f"HTTP method is not {method}"}
+        usual = usual | {"error": f"HTTP method is not {' or '.join(served)}"}
     if status == 500:
         usual = usual | {"error": failure}
     return {body["code"]: body for body in given} or {usual["code"]: usual}

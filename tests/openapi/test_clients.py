@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from local.stack import Stack
     from tests.factories import Connection
 
-PROGRAMS = dict(
-    re.findall(r"^```(bash|python|js)\n(.+?)^```$", (ROOT / "docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
-)
+PARTS = dict(zip(("user", "key"), (ROOT / "docs/clients.md").read_text().split("\n## With an API key\n"), strict=True))
+PROGRAMS = {
+    who: dict(re.findall(r"^```(bash|python|js)\n(.+?)^```$", part, re.MULTILINE | re.DOTALL))
+    for who, part in PARTS.items()
+}
 # Node finds packages from the folder it runs in when the program comes from its standard input.
 RUN = {
     "bash": ["bash", "-s"],
@@ -28,36 +30,55 @@ RUN = {
 }
 
 
-def test_there_is_a_program_in_each_language() -> None:
-    assert set(PROGRAMS) == set(RUN)
+@pytest.mark.parametrize("who", PARTS)
+def test_there_is_a_program_in_each_language(who: str) -> None:
+    assert set(PROGRAMS[who]) == set(RUN)
 
 
 @pytest.mark.parametrize("language", RUN)
-def test_a_program_runs_as_it_stands_and_does_what_it_says(language: str, stack: Stack, db: Connection) -> None:
-    ran = run(language, stack.env)
+def test_a_users_program_runs_as_it_stands_and_does_what_it_says(language: str, stack: Stack, db: Connection) -> None:
+    row = left_by("user", language, stack, db)
 
-    assert ran.returncode == 0, ran.stderr
-    said = ran.stdout.strip().splitlines()[-1].split()
-    assert said[0] == "cancelled"
-    row = db.execute(
-        "select status, started_at, total_contacts, agency_id::text from call_batches where id = %s", [said[1]]
-    ).fetchone()
-    assert row == ("cancelled", None, 2, ACME.id)
+    assert row == {"said": "cancelled", "status": "cancelled", "is_deleted": False}
 
 
 @pytest.mark.parametrize("language", RUN)
-def test_a_program_says_why_it_was_refused_and_fails(language: str, stack: Stack) -> None:
-    ran = run(language, {**stack.env, "DEMO_FROM_NUMBER": "+12125550150"})
+def test_a_program_with_a_key_runs_as_it_stands_and_does_what_it_says(
+    language: str, stack: Stack, db: Connection
+) -> None:
+    row = left_by("key", language, stack, db)
+
+    assert row == {"said": "deleted", "status": "draft", "is_deleted": True}
+
+
+@pytest.mark.parametrize("who", PARTS)
+@pytest.mark.parametrize("language", RUN)
+def test_a_program_says_why_it_was_refused_and_fails(who: str, language: str, stack: Stack) -> None:
+    ran = run(who, language, {**stack.env, "DEMO_FROM_NUMBER": "+12125550150"})
 
     assert ran.returncode != 0
     assert "from_number: not an active phone number of the user's agency" in ran.stdout + ran.stderr
 
 
-def run(language: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def left_by(who: str, language: str, stack: Stack, db: Connection) -> dict[str, object]:
+    """The last line's first word, and what has become of the batch that it names: Acme's two people, never called."""
+    ran = run(who, language, stack.env)
+    assert ran.returncode == 0, ran.stderr
+    said, name = ran.stdout.strip().splitlines()[-1].split()
+    row = db.execute(
+        "select status, deleted_at is not null from call_batches "
+        "where id = %s and started_at is null and total_contacts = 2 and agency_id = %s",
+        [name.removeprefix("batch_call_"), ACME.id],
+    ).fetchone()
+    assert row
+    return {"said": said, "status": row[0], "is_deleted": row[1]}
+
+
+def run(who: str, language: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, with the stack's settings."""
     return subprocess.run(
         RUN[language],
-        input=PROGRAMS[language],
+        input=PROGRAMS[who][language],
         capture_output=True,
         text=True,
         check=False,
