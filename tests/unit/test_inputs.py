@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from shared.errors import BadRequestError, PayloadTooLargeError
-from shared.inputs import Input, Number, PageLength, PageStart, Whole, parse_json, validate
+from shared.inputs import Input, Number, PageLength, PageStart, Whole, iso_time, parse_json, validate
 
 
 class Line(Input):
@@ -201,3 +201,24 @@ def test_a_page_cannot_start_beyond_what_the_database_counts_to() -> None:
 @pytest.mark.parametrize("field", ["limit", "offset"])
 def test_a_number_of_five_thousand_digits_is_too_large(field: str) -> None:
     assert str(problem_of({field: "9" * 5000}, Page)) == f"{field} is too large"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2099-01-16T09:00:00Z", "2099-01-16T09:00:00+00:00"),
+        ("2099-01-16T09:00:00+23:59", "2099-01-15T09:01:00+00:00"),
+        ("2099-01-16T09:00:00-23:22", "2099-01-17T08:22:00+00:00"),
+        ("2099-01-16T09:00:00", "2099-01-16T09:00:00"),
+    ],
+)
+def test_a_time_with_an_offset_is_one_in_utc(text: str, meant: str) -> None:
+    assert iso_time(text).isoformat() == meant
+
+
+@pytest.mark.parametrize(
+    "value", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01", "soon", "", 4072237200, None]
+)
+def test_what_is_no_time_of_the_calendar_in_utc_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="must be an ISO 8601 time"):
+        iso_time(value)
