@@ -37,10 +37,11 @@ down: ## Stop it
 bench: setup ## Measure, side by side with the simple way; the report is in benchmarks/results
 	@$(RUN) -m benchmarks $(ARGS)
 
-check: setup ## Everything that CI runs: format, lint, types, tests
+check: setup ## Everything that CI runs: format, lint, types, reference, tests
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@node_modules/.bin/pyright
+	@$(RUN) -m local openapi --check
 	@$(RUN) -m pytest $(ARGS)
 
 audit: setup ## Look for known vulnerabilities in what the locks name

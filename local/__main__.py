@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     token.add_argument("email")
     _add_why_arguments(command("why", commands.why, "print what became of a contact, and why"))
     _add_invoke_arguments(command("invoke", commands.invoke, "run one function in this process, print its answer"))
+    document = command("openapi", openapi, "write docs/openapi.json")
+    document.add_argument("--check", action="store_true", help="only say whether it is what the code says")
     subparsers.add_parser("demo", help="a batch of 1,000 contacts, from creation to its end")  # main() takes it first
     return top
 
@@ -59,6 +61,10 @@ def _add_why_arguments(why: argparse.ArgumentParser) -> None:
     why.add_argument("of", metavar="CONTACT_OR_NUMBER", help="a contact's id, a call's id or a phone number")
     why.add_argument("--agency", type=UUID, help="the id of the agency to look in; all agencies without it")
     why.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def openapi(args: argparse.Namespace) -> int:
+    return import_module("local.openapi.command").run(args)  # the other commands need not load every handler
 
 
 def seconds(text: str) -> float:

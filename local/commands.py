@@ -152,6 +152,7 @@ def _description(folder: Path) -> Iterable[str]:
     yield ""
     yield f"  Supabase      {env['SUPABASE_URL']}"
     yield f"  functions     {env['FUNCTIONS_URL']}"
+    yield f"  reference     {env['SUPABASE_URL']}/docs"
     yield f"  simulator     {env['ULTRAVOX_BASE_URL']}"
     yield f"  AWS           {env['AWS_ENDPOINT_URL']}"
     yield f"  database      {env['DATABASE_URL']}"

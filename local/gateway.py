@@ -1,7 +1,7 @@
 """The front door: one port for the functions, the data interface and the Auth issuer, as Supabase and API Gateway have.
 
-`/rest/v1/…` goes to PostgREST, `/auth/v1/…` to the issuer, `/functions/v1/…` and every other path to the functions
-by the routes of serverless.yml.
+`/rest/v1/…` goes to PostgREST, `/auth/v1/…` to the issuer, `/docs` is the reference of the endpoints, `/functions/v1/…`
+and every other path go to the functions by the routes of serverless.yml.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from local import auth, functions, keys
+from local import auth, functions, keys, reference
 from local.events import LAMBDA_LIMIT, BadAnswerError, HttpRequest, to_event, to_response
 from local.issuer import Issuer
 from local.users import Users
@@ -43,6 +44,13 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HANDLERS_AT_ONCE = 100
 # They concern one connection, not the request: RFC 9110, section 7.6.1. httpx and uvicorn set their own.
 HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "server", "date"}
+
+
+class _Anything(PathConvertor):
+    regex = "(?s:.*)"  # an encoded line break too, which API Gateway passes on and `path` does not match
+
+
+register_url_convertor("anything", _Anything())
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,10 @@ def application(api: FunctionsApi, issuer: Issuer, postgrest_url: str) -> Starle
     return Starlette(
         routes=[
             Mount("/auth/v1", auth.application(issuer)),
+            Mount("/docs", reference.application()),
+            Route("/docs", reference.page),
             Route("/rest/v1/{path:path}", RestProxy(client).answer, methods=METHODS),
-            Route("/{path:path}", api.answer, methods=METHODS),
+            Route("/{path:anything}", api.answer, methods=METHODS),
         ],
         lifespan=lifespan,
     )

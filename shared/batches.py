@@ -15,6 +15,14 @@ from shared.inputs import Input, Number, PageLength, PageStart, Whole
 
 if TYPE_CHECKING:
     from shared.auth import Caller
+    from shared.batch_answers import (
+        BatchDetail,
+        BatchList,
+        CancelledBatch,
+        CreatedBatch,
+        PausedBatch,
+        ResumedBatch,
+    )
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 MAX_LIST_LIMIT = 100
@@ -58,7 +66,20 @@ def _not_available_yet(value: object) -> object:
     return value
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+CallerId = Annotated[
+    str,
+    AfterValidator(_in_e164),
+    Field(
+        description="An active number of the agency, in E.164 form.",
+        examples=["+12135550123"],
+        json_schema_extra={"pattern": f"^{E164.pattern}$"},
+    ),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    Field(description="ISO 8601 with a UTC offset; up to 5 minutes ago means now.", examples=["2030-01-16T09:00:00Z"]),
+]
 
 
 class Retry(Input):
@@ -74,7 +95,7 @@ class NewBatch(Input):
     """A batch to create. How much pace and concurrency the agency's plan allows is for the database to say."""
 
     agent_mapping_id: UUID
-    from_number: Annotated[str, AfterValidator(_in_e164)]
+    from_number: CallerId
     campaign_id: UUID
     contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
@@ -121,7 +142,7 @@ class ContactQuery(BatchReference):
         return self
 
 
-def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
+def create(caller: Caller, batch: NewBatch) -> CreatedBatch:
     """Store a batch with its contacts and return the body of the 201.
 
     Raises ForbiddenError, BadRequestError (beyond the agency's plan), NotFoundError (agent, campaign or from_number).
@@ -136,7 +157,7 @@ def create(caller: Caller, batch: NewBatch) -> dict[str, Any]:
     return rpc("create_call_batch", {"p_user_id": caller.user_id, "p_batch": given}, repeatable=False)
 
 
-def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
+def fetch_many(caller: Caller, query: BatchQuery) -> BatchList:
     """A page of the agency's batches, newest first. Raises ForbiddenError for a user without an agency."""
     params = {
         "p_status": query.status,
@@ -147,7 +168,7 @@ def fetch_many(caller: Caller, query: BatchQuery) -> dict[str, Any]:
     return rpc_as(caller, "list_call_batches", params)
 
 
-def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
+def fetch_one(caller: Caller, query: ContactQuery) -> BatchDetail:
     """A batch with a page of its contacts. Raises ForbiddenError, NotFoundError."""
     params = {
         "p_batch_id": query.batch_id,
@@ -159,17 +180,17 @@ def fetch_one(caller: Caller, query: ContactQuery) -> dict[str, Any]:
     return rpc_as(caller, "get_call_batch", params)
 
 
-def pause(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def pause(caller: Caller, batch: BatchReference) -> PausedBatch:
     """Start no more calls of a processing or scheduled batch. Raises ForbiddenError, NotFoundError, BadRequestError."""
     return _change("pause_call_batch", caller, batch)
 
 
-def resume(caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def resume(caller: Caller, batch: BatchReference) -> ResumedBatch:
     """Let a paused batch go on. Raises ForbiddenError, NotFoundError, BadRequestError."""
     return _change("resume_call_batch", caller, batch)
 
 
-def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
+def cancel(caller: Caller, batch: Cancellation) -> CancelledBatch:
     """End a batch for good and, with hang_up, its conversations. Raises ForbiddenError, NotFoundError, BadRequestError.
 
     The batch is cancelled before anybody is hung up on: what the provider does not take adds to no `calls_hung_up`.
@@ -183,7 +204,7 @@ def cancel(caller: Caller, batch: Cancellation) -> dict[str, Any]:
     return answer
 
 
-def _change(function: str, caller: Caller, batch: BatchReference) -> dict[str, Any]:
+def _change(function: str, caller: Caller, batch: BatchReference) -> Any:
     params = {"p_user_id": caller.user_id, "p_batch_id": batch.batch_id}
     # Not repeatable: after a lost answer the second one would say that the batch is in the wrong state.
     return rpc(function, params, repeatable=False)

@@ -49,12 +49,26 @@ def _small(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-PhoneNumber = Annotated[str, AfterValidator(e164)]
+PhoneNumber = Annotated[
+    str,
+    AfterValidator(e164),
+    Field(description="With its country code; kept and shown in E.164 form.", examples=["+12135550123"]),
+]
+TimeZone = Annotated[
+    str,
+    AfterValidator(_iana),
+    Field(description="An IANA name; without it the number says where the person is.", examples=["America/New_York"]),
+]
+CustomData = Annotated[
+    dict[str, Any],
+    AfterValidator(_small),
+    Field(description="What the agent may know of the person; at most 5 KB of JSON."),
+]
 Text = Annotated[str, Field(max_length=255)]
 
 
 class Contact(Input):
-    """One person of a list. Validating one costs some 25 µs, most of it in the phone-number library."""
+    """One person of a list."""  # validating one costs some 25 µs, most of it in the phone-number library
 
     phone_number: PhoneNumber
     first_name: Text | None = None
@@ -62,8 +76,8 @@ class Contact(Input):
     email: Annotated[str, Field(max_length=320)] | None = None
     company: Text | None = None
     title: Text | None = None
-    timezone: Annotated[str, AfterValidator(_iana)] | None = None
-    custom_data: Annotated[dict[str, Any], AfterValidator(_small)] | None = None
+    timezone: TimeZone | None = None
+    custom_data: CustomData | None = None
     max_attempts: Annotated[Whole, Field(ge=1, le=11)] | None = None
 
 

@@ -72,8 +72,8 @@ MAX_INT = 2**31 - 1  # PostgreSQL's int
 Whole = Annotated[int, Field(strict=True, le=MAX_INT)]
 Number = Annotated[float, Field(strict=True)]
 # A number in a query is text; where a page starts must be an int, how long it may be is cut off by the reader.
-PageLength = Annotated[int, BeforeValidator(_digits)]
-PageStart = Annotated[PageLength, Field(le=MAX_INT)]
+PageLength = Annotated[int, Field(ge=0, lt=10**MAX_DIGITS), BeforeValidator(_digits)]
+PageStart = Annotated[int, Field(ge=0, le=MAX_INT), BeforeValidator(_digits)]
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:

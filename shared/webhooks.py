@@ -25,15 +25,17 @@ SIGNATURE_HEADER = "x-ultravox-webhook-signature"
 EVENTS = frozenset({"call.started", "call.joined", "call.ended", "call.billed"})
 
 
-class _Call(BaseModel):
+class EventCall(BaseModel):
+    """The provider's call; all else that it says of it is kept as it came."""
+
     callId: UUID  # noqa: N815 - the provider's name
 
 
 class Event(BaseModel):
-    """As much of an event as we rely on; a provider may add to it at any time."""
+    """As much of an event as we rely on; the provider may add to it at any time."""
 
     event: str
-    call: _Call
+    call: EventCall
 
 
 def receive(agency: str, headers: Mapping[str, str], body: bytes) -> None:

@@ -8,11 +8,10 @@ from shared import batches
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.batch_answers import CreatedBatch
 
 
 @endpoint("POST", batches.NewBatch, writes=True, status=201, failure="Failed to create batch")
-def main(caller: Caller, batch: batches.NewBatch) -> Mapping[str, object]:
+def main(caller: Caller, batch: batches.NewBatch) -> CreatedBatch:
     return batches.create(caller, batch)

@@ -8,11 +8,10 @@ from shared import batches
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.batch_answers import BatchDetail
 
 
 @endpoint("GET", batches.ContactQuery, failure="Failed to fetch batch from the database")
-def main(caller: Caller, query: batches.ContactQuery) -> Mapping[str, object]:
+def main(caller: Caller, query: batches.ContactQuery) -> BatchDetail:
     return batches.fetch_one(caller, query)

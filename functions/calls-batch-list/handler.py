@@ -8,11 +8,10 @@ from shared import batches
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.batch_answers import BatchList
 
 
 @endpoint("GET", batches.BatchQuery, failure="Failed to fetch batches from the database")
-def main(caller: Caller, query: batches.BatchQuery) -> Mapping[str, object]:
+def main(caller: Caller, query: batches.BatchQuery) -> BatchList:
     return batches.fetch_many(caller, query)

@@ -8,11 +8,10 @@ from shared import batches
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.batch_answers import ResumedBatch
 
 
 @endpoint("POST", batches.BatchReference, writes=True, failure="Failed to update batch status")
-def main(caller: Caller, batch: batches.BatchReference) -> Mapping[str, object]:
+def main(caller: Caller, batch: batches.BatchReference) -> ResumedBatch:
     return batches.resume(caller, batch)

@@ -8,11 +8,10 @@ from shared import sync_jobs
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.sync_answers import CancelledSync
 
 
 @endpoint("POST", sync_jobs.SyncReference, failure="Failed to cancel sync job")
-def main(caller: Caller, sync: sync_jobs.SyncReference) -> Mapping[str, object]:
+def main(caller: Caller, sync: sync_jobs.SyncReference) -> CancelledSync:
     return sync_jobs.cancel(caller, sync)

@@ -8,11 +8,10 @@ from shared import sync_jobs
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.sync_answers import SyncStatus
 
 
 @endpoint("GET", sync_jobs.StatusQuery, failure="Failed to fetch sync status from the database")
-def main(caller: Caller, _query: sync_jobs.StatusQuery) -> Mapping[str, object]:
+def main(caller: Caller, _query: sync_jobs.StatusQuery) -> SyncStatus:
     return sync_jobs.fetch_status(caller)

@@ -8,11 +8,10 @@ from shared import sync_jobs
 from shared.edge import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.auth import Caller
+    from shared.sync_answers import CreatedSync
 
 
 @endpoint("POST", sync_jobs.NewSync, failure="Failed to create sync job")
-def main(caller: Caller, sync: sync_jobs.NewSync) -> Mapping[str, object]:
+def main(caller: Caller, sync: sync_jobs.NewSync) -> CreatedSync:
     return sync_jobs.create(caller, sync)

@@ -52,6 +52,7 @@ def test_an_empty_body_or_none_is_a_full_sync_until_now(owner: str, world: World
         ("2025-01-01T12:00:00", "2025-01-01T12:00:00+00:00"),
         ("2025-01-01T12:00:00+05:45", "2025-01-01T06:15:00+00:00"),
         ("2025-01-01T12:00:00.123456Z", "2025-01-01T12:00:00.123456+00:00"),
+        ("2025-01-01T12:00:00-23:22", "2025-01-02T11:22:00+00:00"),
     ],
 )
 def test_a_time_without_an_offset_is_one_in_utc(owner: str, world: World, given: str, stored: str) -> None:
@@ -60,7 +61,10 @@ def test_a_time_without_an_offset_is_one_in_utc(owner: str, world: World, given:
 
 
 @pytest.mark.parametrize("field", ["date_from", "date_to"])
-@pytest.mark.parametrize("given", ["yesterday", "", "2025-13-01", "01/02/2025", 1735689600, True, ["2025-01-01"], {}])
+@pytest.mark.parametrize(
+    "given",
+    ["yesterday", "", "2025-13-01", "01/02/2025", "0001-01-01T00:00:00+23:59", 1735689600, True, ["2025-01-01"], {}],
+)
 def test_what_is_no_time_is_a_bad_request_that_names_the_field(
     owner: str, world: World, field: str, given: object
 ) -> None:

@@ -132,3 +132,10 @@ def test_the_data_interface_answers_through_the_gateway(client: httpx.Client, st
 
 def test_the_data_interface_is_closed_without_a_token(client: httpx.Client) -> None:
     assert client.get("/rest/v1/agencies").status_code == 401
+
+
+@pytest.mark.parametrize("given", ["%0A", "a%0Ab", "%0D%0A", "%3F%23", "%E2%80%A8"])
+def test_a_path_parameter_reaches_its_function_whatever_it_holds(stack: Stack, given: str) -> None:
+    reply = httpx.post(f"{stack.env['FUNCTIONS_URL']}/webhook-ingest/{given}", json={})
+
+    assert (reply.status_code, reply.json()["code"]) == (401, "unauthorized")

@@ -1,0 +1,99 @@
+"""Every endpoint of the running stack answers as docs/openapi.json says, whatever it is asked."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from schemathesis.core.failures import ServerError
+from schemathesis.openapi.checks import JsonSchemaError, UndefinedStatusCode
+
+from local.openapi import document as openapi
+from tests.openapi.contract import Client, example, existing, make_real, real_things, statuses
+from tests.sql.importing import Import
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import LiteralString
+
+    from tests.factories import Connection
+    from tests.sql.world import World
+
+    MakeClient = Callable[..., Client]
+
+# A batch is brought to its state by verbs that reach the agency's other batches too: the last ones wait for them.
+STATES = ("completed", "failed", "cancelled", "paused", "processing", "scheduled", "draft", "pending")
+OPERATIONS = {
+    operation["operationId"]: operation
+    for path in json.loads(openapi.FILE.read_text())["paths"].values()
+    for operation in path.values()
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_no_request_gets_an_answer_that_the_document_does_not_allow(
+    name: str, strict: dict[str, Any], world: World, client: MakeClient, examples: int | None
+) -> None:
+    agency, operation = world.agency, strict[name]
+    clients = [client(), client(agency.owner), client(uuid4())]  # the provider, a user who may all, and a stranger
+    batches = [str(world.batch_in(state)) for state in STATES for _ in range(2)]
+    job_id = str(Import(world).id) if name == "cancel-historical-sync" else ""  # elsewhere it would be in the way
+
+    for one in clients:
+        one.send(name, example(operation))
+        for batch_id in batches[::2]:
+            case = example(operation)
+            make_real(case, existing(agency, batch_id, job_id))
+            one.send(name, case)
+        one.explore(name, operation, real_things(agency, batches[1::2]), examples)
+
+    described = {int(status) for status in OPERATIONS[name]["responses"]}
+    assert statuses(clients, name) >= described & {200, 201, 204, 400, 401, 403, 404}
+
+
+BATCH = "to_jsonb(p_batch) ||"
+FAULTS: dict[str, tuple[LiteralString, str, str, type[Exception]]] = {
+    "a member too few": ("batch_json", BATCH, "to_jsonb(p_batch) - 'from_number' ||", JsonSchemaError),
+    "a member too many": ("batch_json", BATCH, """to_jsonb(p_batch) || '{"lease": "w1"}' ||""", JsonSchemaError),
+    "text for a number": ("batch_json", BATCH, """to_jsonb(p_batch) || '{"queued": "3"}' ||""", JsonSchemaError),
+    "an unknown state": ("batch_json", BATCH, """to_jsonb(p_batch) || '{"status": "dialling"}' ||""", JsonSchemaError),
+    "null for a name": ("batch_json", BATCH, """to_jsonb(p_batch) || '{"agent_name": null}' ||""", JsonSchemaError),
+    "an undescribed status": (
+        "list_call_batches",
+        "begin\n",
+        "begin\n  raise exception using errcode = 'PT409';\n",
+        UndefinedStatusCode,
+    ),
+    "a failure": ("list_call_batches", "begin\n", "begin\n  raise exception 'broken';\n", ServerError),
+}
+
+
+@contextmanager
+def planted(db: Connection, function: LiteralString, right: str, wrong: str) -> Generator[None]:
+    """Another text in a function of the database, until the block ends."""
+    row = db.execute("select pg_get_functiondef(%s::regproc)", [f"public.{function}"]).fetchone()
+    assert row
+    text = str(row[0])
+    assert text.count(right) == 1
+    db.execute(text.replace(right, wrong).encode())
+    try:
+        yield
+    finally:
+        db.execute(text.encode())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(
+    fault: str, strict: dict[str, Any], world: World, db: Connection, client: MakeClient
+) -> None:
+    world.create()
+    owner, operation = client(world.agency.owner), strict["calls-batch-list"]
+    owner.send("calls-batch-list", operation.Case(query={"limit": 1}))
+
+    function, right, wrong, kind = FAULTS[fault]
+    with planted(db, function, right, wrong), pytest.RaisesGroup(kind):
+        owner.send("calls-batch-list", operation.Case(query={"limit": 1}))
+    owner.send("calls-batch-list", operation.Case(query={"limit": 1}))
