@@ -125,6 +125,8 @@ def _run(
         def tell(outcome: Outcome) -> None:
             outcomes.append(outcome)
             progress.advance(task)
+            if not console.is_terminal and len(outcomes) % 50 == 0:
+                console.print(f"{len(outcomes)} of {len(jobs)}", highlight=False)
             if not (outcome.has_held or quiet):
                 progress.console.print(_complaint(outcome), markup=False, soft_wrap=True)
 
