@@ -60,8 +60,8 @@ class Tombstone(BaseModel):
 class Sending:
     """Watches one POST on its way to the socket: refuses what would leave after `dial_by`, remembers whether it left.
 
-    Headers and body are two writes. A worker that was frozen between them must not send the second, and nothing was sent
-    that could place a call: until the body is there the provider does not know whom to call.
+    Headers and body are two writes. A worker that was frozen between them must not send the second, and nothing was
+    sent that could place a call: until the body is there the provider does not know whom to call.
     """
 
     def __init__(self, dial_by: float) -> None:
