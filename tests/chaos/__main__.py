@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--seed N] [--kills N] [--freezes N] [--only NAME] [--runs N] [--jobs N] [--quick]`
+"""`python -m tests.chaos`; `--help` lists what can be chosen.
 
 Kills, freezes and misleads the dialler many times, and writes the tables of docs/reliability.md when all of them ran.
 Exit status 0 only if every row held, and the variant that redials was seen to call people twice.
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 MACHINE = "tests/chaos/test_state_machine.py"
 FAILED = "failed"
-EXAMPLES = 300
 GAP_DIALS = 4000
 console = Console()
 
@@ -69,7 +68,7 @@ def _all(options: argparse.Namespace, plan: Plan) -> bool:
         found = _run(here, here.main, plan.scenarios(), plan.jobs(runs=options.runs), options.jobs)
         with variant.redialling_side(here) as side:
             other = _run(here, side, variant.SCENARIOS, plan.variant_jobs(), options.jobs, quiet=True)
-    walked = None if options.quick else _walk(options.seed)
+    walked = None if options.quick else _walk(options.seed, options.walks)
     held = all(row.has_held for row in found) and any(row.double_dials for row in other) and walked != FAILED
     _print(found)
     _print(other)
@@ -77,7 +76,7 @@ def _all(options: argparse.Namespace, plan: Plan) -> bool:
     if not options.quick:
         table.write(
             {
-                "run": _story(options, plan, time.monotonic() - started, found),
+                "run": _story(time.monotonic() - started, found),
                 "table": table.text(found),
                 "walk": f"The state machine of `{MACHINE}`: {walked}.",
                 "variant": table.text(other),
@@ -140,26 +139,24 @@ def _complaint(outcome: Outcome) -> str:
     return "\n".join((*lines, f'  again: make chaos ARGS="--only {name} --seed {seed} --runs 1"'))
 
 
-def _walk(seed: int) -> str:
+def _walk(seed: int, walks: int) -> str:
     """The state machine's long version; what it came to."""
-    environment = os.environ | {"CHAOS_EXAMPLES": str(EXAMPLES), "CHAOS_SEED": str(seed)}
+    environment = os.environ | {"CHAOS_EXAMPLES": str(walks), "CHAOS_SEED": str(seed)}
     command = (sys.executable, "-m", "pytest", "-q", "--timeout=0", MACHINE)
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
-    return FAILED if done.returncode else f"{EXAMPLES} walks with seed {seed}, nobody was called twice and nobody lost"
+    return FAILED if done.returncode else f"{walks} walks with seed {seed}, nobody was called twice and nobody lost"
 
 
-def _story(options: argparse.Namespace, plan: Plan, seconds: float, found: Sequence[Row]) -> str:
+def _story(seconds: float, found: Sequence[Row]) -> str:
     failed = [row.scenario.name for row in found if not row.has_held]
     verdict = f"These rows did not hold: {', '.join(failed)}." if failed else "Every row held."
-    return (
-        f'`make chaos ARGS="--seed {plan.seed} --kills {plan.kills} --freezes {plan.freezes} --jobs {options.jobs}"` '
-        f"took {seconds / 60:.0f} minutes. {verdict} {report.machine()}"
-    )
+    return f'`make chaos ARGS="{" ".join(sys.argv[1:])}"` took {seconds / 60:.0f} minutes. {verdict} {report.machine()}'
 
 
 def _plan(options: argparse.Namespace) -> Plan:
     plan = replace(QUICK if options.quick else Plan(), seed=options.seed)
-    given = {name: getattr(options, name) for name in ("kills", "freezes") if getattr(options, name) is not None}
+    names = ("kills", "freezes", "others", "outages", "variant")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return replace(plan, **given)
 
 
@@ -168,6 +165,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the first run of each scenario")
     parser.add_argument("--kills", type=int, help="in all (1,000)")
     parser.add_argument("--freezes", type=int, help="in all (320)")
+    parser.add_argument("--others", type=int, help="of each other fault (12)")
+    parser.add_argument("--outages", type=int, help="of each outage of the database (6)")
+    parser.add_argument("--variant", type=int, help="of each fault beside the dialler that redials (4)")
+    parser.add_argument("--walks", type=int, default=300, help="of the state machine (300)")
     parser.add_argument("--only", metavar="NAME", help="the scenarios whose names contain this; writes no tables")
     parser.add_argument("--runs", type=int, help="of each scenario")
     parser.add_argument("--jobs", type=int, default=12, help="worlds at a time")
