@@ -60,8 +60,8 @@ class Tombstone(BaseModel):
 class Sending:
     """Watches one POST on its way to the socket: refuses what would leave after `dial_by`, remembers whether it left.
 
-    Headers and body are two writes. A worker that was frozen between them must not send the second: until the body is
-    whole the provider does not know whom to call.
+    Headers and body are two writes. A worker that was frozen between them must not send the second, and nothing was
+    sent that could place a call: until the body is there the provider does not know whom to call.
     """
 
     def __init__(self, dial_by: float) -> None:
@@ -74,7 +74,7 @@ class Sending:
             crash_points.reach("before_post")
             if boottime() >= self.dial_by:
                 raise TooLateError
-            self.sent = True
+            self.sent = event == "http11.send_request_body.started"
             crash_points.reach("checked")
         elif event == "http11.send_request_body.complete":
             crash_points.reach("during_post")

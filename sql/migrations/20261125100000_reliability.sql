@@ -8,6 +8,7 @@ alter table public.call_events
 drop function batchline.log_batch_event(public.call_batches, text, text, uuid);
 drop function batchline.pause_batch(public.call_batches, text, uuid);
 drop function batchline.mark_unknown(public.calls, text);
+drop function batchline.revive_contact(public.calls);
 drop function batchline.settle_locked(jsonb);
 drop function batchline.record_none(uuid, double precision);
 
@@ -149,12 +150,13 @@ begin
   if p_result = 'accepted' then
     return batchline.accept_call(v_call, p_ultravox_call_id, 'accepted');
   end if;
-  if v_call.status not in ('dialing', 'unknown') or (v_call.status = 'unknown' and p_result = 'unknown') then
-    return false;
-  end if;
-  if p_result = 'unknown' then
+  if p_result = 'unknown' and v_call.status = 'dialing' then
     perform batchline.mark_unknown(v_call, p_reason, 'unknown');
     return true;
+  elsif p_result = 'unknown' then
+    return batchline.doubt_call(v_call, p_reason);
+  elsif v_call.status not in ('dialing', 'unknown') then
+    return false;
   end if;
 
   update public.calls
@@ -255,7 +257,7 @@ begin
     );
     perform batchline.mark_unknown(p_call, 'The provider gave this call the id of another of our calls', 'unknown');
     return false;
-  elsif p_call.status = 'not_placed' and not batchline.revive_contact(p_call) then
+  elsif p_call.status = 'not_placed' and not batchline.revive_contact(p_call, 'The provider has the call after all') then
     perform batchline.log_late_acceptance(
       p_call, p_ultravox_call_id, 'The provider has a call that we had taken for not placed'
     );
@@ -266,6 +268,30 @@ begin
   if v_known is not null then
     perform batchline.advance_call(call, v_known, 'import') from public.calls as call where call.id = p_call.id;
   end if;
+  return true;
+end;
+$$;
+
+-- A worker that had been taken for dead has dialled after all and does not know with what result: its POST may have left
+-- after the provider was asked. The questions begin anew; where the contact can no longer be taken back, somebody may
+-- have been called twice.
+create or replace function batchline.doubt_call(p_call public.calls, p_reason text)
+returns boolean
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_call.began_at is null or p_call.dial_result is not null or p_call.status not in ('unknown', 'not_placed') then
+    return false;
+  elsif p_call.status = 'not_placed'
+    and not batchline.revive_contact(p_call, 'The provider may have the call after all') then
+    perform batchline.log_late_acceptance(p_call, null, 'It was dialled after the provider had denied it: ' || p_reason);
+    return false;
+  end if;
+  update public.calls
+  set status = 'unknown', unknown_at = batchline.clock(), asked_at = null, none_at = null, dial_result = 'unknown',
+      reason = p_reason
+  where id = p_call.id;
+  perform batchline.log_call_event(p_call, 'unknown', p_reason);
   return true;
 end;
 $$;
@@ -281,10 +307,29 @@ as $$
   );
 $$;
 
+-- Somebody may have been called who should not have been: an alarm, once for each call of the provider's; once where its
+-- id is not known.
+create or replace function batchline.log_late_acceptance(p_call public.calls, p_ultravox_call_id uuid, p_reason text)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if not exists (
+    select from public.call_events
+    where call_id = p_call.id and event = 'late_acceptance'
+      and detail ->> 'ultravox_call_id' is not distinct from p_ultravox_call_id::text
+  ) then
+    perform batchline.log_call_event(
+      p_call, 'late_acceptance', p_reason, jsonb_build_object('ultravox_call_id', p_ultravox_call_id)
+    );
+  end if;
+end;
+$$;
+
 -- Late knowledge: the contact follows its call back, with the attempt counted, where nobody else is being called at its
 -- number and it is not done with: a contact that has had a later call is taken back from the queue, but not from its
 -- end. The agency's lock keeps the claim away from the contact and its number.
-create or replace function batchline.revive_contact(p_call public.calls)
+create or replace function batchline.revive_contact(p_call public.calls, p_reason text)
 returns boolean
 language plpgsql volatile set search_path = ''
 as $$
@@ -305,7 +350,7 @@ begin
       completed_at = null,
       outcome = null,
       outcome_notes = null,
-      reason = 'The provider has the call after all',
+      reason = p_reason,
       reason_at = batchline.clock()
   from public.call_batches as batch
   where contact.id = p_call.contact_id
@@ -673,6 +718,7 @@ $$;
 
 revoke all on function
   batchline.absorb_import(uuid, uuid),
+  batchline.doubt_call(public.calls, text),
   batchline.is_id_of_another(public.calls, uuid),
   batchline.learn_ending(public.calls, jsonb),
   batchline.log_batch_event(public.call_batches, text, text, uuid, jsonb),
@@ -680,12 +726,14 @@ revoke all on function
   batchline.pause_batch(public.call_batches, text, uuid, text),
   batchline.record_failed_question(uuid, text),
   batchline.record_none(uuid, uuid, timestamptz, double precision, uuid[], boolean),
+  batchline.revive_contact(public.calls, text),
   batchline.settle_locked(uuid, jsonb),
   batchline.trip_breaker(public.call_batches),
   batchline.why_perhaps_deleted(public.calls, uuid[], boolean)
 from public, anon, authenticated;
 grant execute on function
   batchline.absorb_import(uuid, uuid),
+  batchline.doubt_call(public.calls, text),
   batchline.is_id_of_another(public.calls, uuid),
   batchline.learn_ending(public.calls, jsonb),
   batchline.log_batch_event(public.call_batches, text, text, uuid, jsonb),
@@ -693,6 +741,7 @@ grant execute on function
   batchline.pause_batch(public.call_batches, text, uuid, text),
   batchline.record_failed_question(uuid, text),
   batchline.record_none(uuid, uuid, timestamptz, double precision, uuid[], boolean),
+  batchline.revive_contact(public.calls, text),
   batchline.settle_locked(uuid, jsonb),
   batchline.trip_breaker(public.call_batches),
   batchline.why_perhaps_deleted(public.calls, uuid[], boolean)

@@ -13,12 +13,13 @@ begin
   if p_result = 'accepted' then
     return batchline.accept_call(v_call, p_ultravox_call_id, 'accepted');
   end if;
-  if v_call.status not in ('dialing', 'unknown') or (v_call.status = 'unknown' and p_result = 'unknown') then
-    return false;
-  end if;
-  if p_result = 'unknown' then
+  if p_result = 'unknown' and v_call.status = 'dialing' then
     perform batchline.mark_unknown(v_call, p_reason, 'unknown');
     return true;
+  elsif p_result = 'unknown' then
+    return batchline.doubt_call(v_call, p_reason);
+  elsif v_call.status not in ('dialing', 'unknown') then
+    return false;
   end if;
 
   update public.calls

@@ -18,7 +18,7 @@ begin
     );
     perform batchline.mark_unknown(p_call, 'The provider gave this call the id of another of our calls', 'unknown');
     return false;
-  elsif p_call.status = 'not_placed' and not batchline.revive_contact(p_call) then
+  elsif p_call.status = 'not_placed' and not batchline.revive_contact(p_call, 'The provider has the call after all') then
     perform batchline.log_late_acceptance(
       p_call, p_ultravox_call_id, 'The provider has a call that we had taken for not placed'
     );

@@ -1,7 +1,7 @@
 -- Late knowledge: the contact follows its call back, with the attempt counted, where nobody else is being called at its
 -- number and it is not done with: a contact that has had a later call is taken back from the queue, but not from its
 -- end. The agency's lock keeps the claim away from the contact and its number.
-create function batchline.revive_contact(p_call public.calls)
+create function batchline.revive_contact(p_call public.calls, p_reason text)
 returns boolean
 language plpgsql volatile set search_path = ''
 as $$
@@ -22,7 +22,7 @@ begin
       completed_at = null,
       outcome = null,
       outcome_notes = null,
-      reason = 'The provider has the call after all',
+      reason = p_reason,
       reason_at = batchline.clock()
   from public.call_batches as batch
   where contact.id = p_call.contact_id

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--seed N] [--kills N] [--freezes N] [--only NAME] [--runs N] [--jobs N] [--quick]`
+"""`python -m tests.chaos`; `--help` lists what can be chosen.
 
 Kills, freezes and misleads the dialler many times, and writes the tables of docs/reliability.md when all of them ran.
 Exit status 0 only if every row held, and the variant that redials was seen to call people twice.
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from tests.chaos.engine import Outcome
     from tests.chaos.ground import Side
     from tests.chaos.run import Scenario
+    from tests.chaos.table import Row
 
-MACHINE = Path("tests/chaos/test_state_machine.py")
-EXAMPLES = 300
+MACHINE = "tests/chaos/test_state_machine.py"
+FAILED = "failed"
 GAP_DIALS = 4000
 console = Console()
 
@@ -46,26 +47,47 @@ console = Console()
 def main() -> int:
     options = _options()
     plan = _plan(options)
-    started = time.monotonic()
-    with ground() as here:
-        size = None if options.only else gap.measure(here, GAP_DIALS // 10 if options.quick else GAP_DIALS)
-        outcomes = _run(here, here.main, plan.jobs(options.only, options.runs), options.jobs, "as built")
-        redialled = []
-        if not options.only:
-            with variant.redialling_side(here) as side:
-                redialled = _run(here, side, plan.variant_jobs(), options.jobs, "variant", quiet=True)
-    found, other = table.rows(plan.scenarios(), outcomes), table.rows(variant.SCENARIOS, redialled)
-    console.print(table.text(found), markup=False, soft_wrap=True)
-    if options.only:
-        return 0 if all(row.has_held for row in found) else 1
-    console.print(table.text(other), markup=False, soft_wrap=True)
-    console.print(f"From the last look at the clock to the write: {size}")
-    walked = _walk(options)
-    if not options.quick:
-        table.write(_sections(found, other, str(size), walked, _ran(plan, options.jobs, time.monotonic() - started)))
-    held = all(row.has_held for row in found) and any(row.double_dials for row in other) and walked is not None
+    held = _some(options, plan) if options.only else _all(options, plan)
     console.print("Every row held." if held else "Something did not hold.")
     return 0 if held else 1
+
+
+def _some(options: argparse.Namespace, plan: Plan) -> bool:
+    """The scenarios that were named."""
+    with ground() as here:
+        found = _run(here, here.main, plan.scenarios(), plan.jobs(options.only, options.runs), options.jobs)
+    _print(found)
+    return bool(found) and all(row.has_held for row in found)
+
+
+def _all(options: argparse.Namespace, plan: Plan) -> bool:
+    """Everything, and the tables of the document."""
+    started = time.monotonic()
+    with ground() as here:
+        size = gap.measure(here, GAP_DIALS // 10 if options.quick else GAP_DIALS)
+        found = _run(here, here.main, plan.scenarios(), plan.jobs(runs=options.runs), options.jobs)
+        with variant.redialling_side(here) as side:
+            other = _run(here, side, variant.SCENARIOS, plan.variant_jobs(), options.jobs, quiet=True)
+    walked = None if options.quick else _walk(options.seed, options.walks)
+    held = all(row.has_held for row in found) and any(row.double_dials for row in other) and walked != FAILED
+    _print(found)
+    _print(other)
+    console.print(f"From the last look at the clock to the write: {size}.")
+    if not options.quick:
+        table.write(
+            {
+                "run": _story(time.monotonic() - started, found),
+                "table": table.text(found),
+                "walk": f"The state machine of `{MACHINE}`: {walked}.",
+                "variant": table.text(other),
+                "gap": f"On this machine: {size}.",
+            }
+        )
+    return held
+
+
+def _print(found: Sequence[Row]) -> None:
+    console.print(table.text(found), markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -85,21 +107,30 @@ def ground() -> Generator[Ground]:
 
 
 def _run(
-    here: Ground, side: Side, jobs: Sequence[tuple[Scenario, int]], at_once: int, title: str, *, quiet: bool = False
-) -> list[Outcome]:
+    here: Ground,
+    side: Side,
+    scenarios: Sequence[Scenario],
+    jobs: Sequence[tuple[Scenario, int]],
+    at_once: int,
+    *,
+    quiet: bool = False,
+) -> list[Row]:
+    """The rows of these scenarios; `quiet`: what does not hold there is no news."""
     outcomes: list[Outcome] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(title, total=len(jobs))
+        task = progress.add_task("redialling" if quiet else "runs", total=len(jobs))
 
         def tell(outcome: Outcome) -> None:
             outcomes.append(outcome)
             progress.advance(task)
+            if not console.is_terminal and len(outcomes) % 50 == 0:
+                console.print(f"{len(outcomes)} of {len(jobs)}", highlight=False)
             if not (outcome.has_held or quiet):
                 progress.console.print(_complaint(outcome), markup=False, soft_wrap=True)
 
         engine.run_all(here, side, jobs, tell, at_once=at_once)
-    return outcomes
+    return table.rows(scenarios, outcomes)
 
 
 def _complaint(outcome: Outcome) -> str:
@@ -108,38 +139,24 @@ def _complaint(outcome: Outcome) -> str:
     return "\n".join((*lines, f'  again: make chaos ARGS="--only {name} --seed {seed} --runs 1"'))
 
 
-def _walk(options: argparse.Namespace) -> str | None:
-    """The state machine's long version, where it is; what it came to, None where it failed."""
-    if options.quick or not (ROOT / MACHINE).exists():
-        return "not run"
-    environment = os.environ | {"CHAOS_EXAMPLES": str(EXAMPLES), "CHAOS_SEED": str(options.seed)}
-    command = (sys.executable, "-m", "pytest", "-q", "--timeout=0", str(MACHINE))
+def _walk(seed: int, walks: int) -> str:
+    """The state machine's long version; what it came to."""
+    environment = os.environ | {"CHAOS_EXAMPLES": str(walks), "CHAOS_SEED": str(seed)}
+    command = (sys.executable, "-m", "pytest", "-q", "--timeout=0", MACHINE)
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
-    return f"{EXAMPLES} walks with seed {options.seed}: nobody was called twice" if done.returncode == 0 else None
+    return FAILED if done.returncode else f"{walks} walks with seed {seed}, nobody was called twice and nobody lost"
 
 
-def _sections(
-    found: Sequence[table.Row], other: Sequence[table.Row], size: str, walked: str | None, ran: str
-) -> dict[str, str]:
-    return {
-        "run": ran,
-        "table": table.text(found),
-        "variant": table.text(other),
-        "gap": f"On this machine: {size}.",
-        "walk": f"The state machine: {walked or 'failed'}.",
-    }
-
-
-def _ran(plan: Plan, at_once: int, seconds: float) -> str:
-    return (
-        f'`make chaos ARGS="--seed {plan.seed} --kills {plan.kills} --freezes {plan.freezes} --jobs {at_once}"` took '
-        f"{seconds / 60:.0f} minutes. {report.machine()}"
-    )
+def _story(seconds: float, found: Sequence[Row]) -> str:
+    failed = [row.scenario.name for row in found if not row.has_held]
+    verdict = f"These rows did not hold: {', '.join(failed)}." if failed else "Every row held."
+    return f'`make chaos ARGS="{" ".join(sys.argv[1:])}"` took {seconds / 60:.0f} minutes. {verdict} {report.machine()}'
 
 
 def _plan(options: argparse.Namespace) -> Plan:
     plan = replace(QUICK if options.quick else Plan(), seed=options.seed)
-    given = {name: getattr(options, name) for name in ("kills", "freezes") if getattr(options, name) is not None}
+    names = ("kills", "freezes", "others", "outages", "variant")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return replace(plan, **given)
 
 
@@ -148,6 +165,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the first run of each scenario")
     parser.add_argument("--kills", type=int, help="in all (1,000)")
     parser.add_argument("--freezes", type=int, help="in all (320)")
+    parser.add_argument("--others", type=int, help="of each other fault (12)")
+    parser.add_argument("--outages", type=int, help="of each outage of the database (6)")
+    parser.add_argument("--variant", type=int, help="of each fault beside the dialler that redials (4)")
+    parser.add_argument("--walks", type=int, default=300, help="of the state machine (300)")
     parser.add_argument("--only", metavar="NAME", help="the scenarios whose names contain this; writes no tables")
     parser.add_argument("--runs", type=int, help="of each scenario")
     parser.add_argument("--jobs", type=int, default=12, help="worlds at a time")

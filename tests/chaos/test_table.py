@@ -6,6 +6,7 @@ All worlds run at the same time, before the first test looks at what came of the
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from local.simulator.client import Simulator
 from shared.settings import settings
 from tests.chaos import engine, variant
 from tests.chaos.ground import Ground
-from tests.chaos.plan import QUICK
+from tests.chaos.plan import QUICK, Plan
 from tests.chaos.table import Row, rows
 from tests.chaos.workers import Nursery
 from tests.dialer.harness import parameter_store
@@ -78,8 +79,17 @@ def test_a_dialler_that_redials_on_a_time_out_is_seen_to_call_people_twice(groun
     }
 
 
-def test_equal_seeds_make_equal_plans() -> None:
-    jobs = [(scenario.name, seed) for scenario, seed in QUICK.jobs()]
+def test_the_long_table_kills_a_thousand_times_and_freezes_three_hundred_times_over_all_points() -> None:
+    runs = Counter(scenario.name for scenario, _ in Plan().jobs())
 
-    assert jobs == [(scenario.name, seed) for scenario, seed in QUICK.jobs()]
-    assert {seed for _, seed in jobs} == {1, 2, 3, 4}
+    for what, least in (("kill_", 1000), ("freeze_", 300)):
+        counts = [count for name, count in runs.items() if name.startswith(what)]
+        assert len(counts) == 10
+        assert len(set(counts)) == 1
+        assert sum(counts) >= least
+
+
+def test_a_run_that_failed_can_be_repeated_alone() -> None:
+    ((scenario, seed),) = Plan(seed=42).jobs(only="kill_begun", runs=1)
+
+    assert (scenario.name, seed) == ("kill_begun", 42)

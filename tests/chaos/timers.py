@@ -21,11 +21,16 @@ ENVIRONMENT = {
     "SILENCE_SECONDS": "1.2",
     "DIAL_CONNECTIONS": "20",
 }
-CONSTANTS = {"RECONCILE_SECONDS": RECONCILE, "LONGEST_WAIT_SECONDS": 0.2, "SETTLE_SECONDS": 0.3}
-"""Of shared.dialer."""
+CONSTANTS = {
+    "RECONCILE_SECONDS": RECONCILE,
+    "LONGEST_WAIT_SECONDS": 0.5,
+    "SLOT_WAIT_SECONDS": 0.4,
+    "SETTLE_SECONDS": 0.3,
+}
+"""Of shared.dialer. Most of a run is waiting: what asks too often has many worlds wait for the machine."""
 
-ROUND = RECONCILE + 1.0
-"""One round of reconciliation: the pause before it, and what its own round trips may take on a machine at work."""
+ROUND = RECONCILE + 2.0
+"""One round of reconciliation: the pause before it, and what its own round trips may take on two busy cores."""
 TO_SETTLE = LEASE + ASK_AFTER + ASK_AGAIN + 3 * ROUND
 """From a call's beginning until its fate is known, when its worker is gone, another one works and the provider answers.
 """

@@ -125,6 +125,7 @@ class Nursery:
             cwd=ROOT,
             env=self._environment,
             pass_fds=[theirs.fileno()],
+            process_group=0,  # which it ends as a whole when we leave, or are killed; a Ctrl-C is for us alone
         )
         theirs.close()
         self._answers = self._orders.makefile("r")

@@ -12,13 +12,14 @@ import signal
 import socket
 import sys
 import traceback
+from typing import NoReturn
 
 from tests.chaos import children
 
 LARGEST_ORDER = 65_536
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Takes orders, each with the end of a new worker's line, and answers its process id, until its parent leaves."""
     orders = socket.socket(fileno=int(sys.argv[1]))
     children.prepare()
@@ -26,7 +27,7 @@ def main() -> None:
     while True:
         order, lines, _, _ = socket.recv_fds(orders, LARGEST_ORDER, 1)
         if not order:
-            return
+            os.killpg(0, signal.SIGKILL)  # whoever is left of its workers, frozen ones too, and itself
         _bury_the_dead()
         pid = os.fork()
         if pid == 0:
@@ -63,5 +64,4 @@ def _bury_the_dead() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the parent, which then leaves
     main()

@@ -85,8 +85,8 @@ def dial_all(orders: list[DialOrder], key: str = KEY, seconds_left: float = 10) 
     [
         ("before_post", 1, "not_sent"),
         ("before_post", 3, "not_sent"),
-        ("checked", 2, "unknown"),
-        ("checked", 3, "unknown"),
+        ("checked", 2, "not_sent"),
+        ("checked", 5, "unknown"),
     ],
 )
 @pytest.mark.usefixtures("account")
@@ -128,6 +128,8 @@ def test_a_post_is_watched_from_its_last_step_before_the_first_byte() -> None:
     asyncio.run(sending.trace("connection.connect_tcp.started", {}))
     assert not sending.sent
     asyncio.run(sending.trace("http11.send_request_headers.started", {}))
+    assert not sending.sent
+    asyncio.run(sending.trace("http11.send_request_body.started", {}))
     assert sending.sent
 
 
@@ -147,6 +149,7 @@ def test_a_body_whose_time_is_over_is_refused_after_its_headers() -> None:
     until(lambda: boottime() >= sending.dial_by)
     with pytest.raises(TooLateError):
         asyncio.run(sending.trace("http11.send_request_body.started", {}))
+    assert not sending.sent
 
 
 @dataclass

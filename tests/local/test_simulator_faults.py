@@ -135,6 +135,15 @@ def test_a_fault_can_strike_a_number_of_times_and_then_no_more(provider: Simulat
     assert provider.faults()[0]["hits"] == 2
 
 
+def test_one_fault_can_end_while_others_go_on(provider: Simulator, customer: Customer) -> None:
+    first = provider.add_fault("refuse", status=500)
+    provider.add_fault("refuse", status=503)
+
+    assert customer.call().status_code == 500
+    provider.remove_fault(first)
+    assert customer.call().status_code == 503
+
+
 def test_a_fault_can_strike_a_share_of_requests_the_same_share_by_the_same_seed(
     provider: Simulator, customer: Customer
 ) -> None:
