@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import ssl
 import time
 from datetime import UTC, datetime
@@ -109,6 +110,9 @@ class Webhooks:
         try:
             answer = await client.post(delivery.url, content=delivery.body, headers=headers, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return f"{type(error).__name__}: {error}"
+        except Exception as error:  # whatever it is: with this worker the delivery would die, and never be repeated
+            logging.getLogger(__name__).exception("A delivery failed in a way nobody foresaw")
             return f"{type(error).__name__}: {error}"
         return None if answer.status_code < 400 else f"HTTP {answer.status_code}"
 
