@@ -20,7 +20,7 @@ import pytest
 from shared import crash_points
 from shared.dials import DialOrder, DialResult
 from shared.ultravox import LookupFailedError, Sending, TooLateError, Ultravox, boottime
-from tests.dialer.harness import until
+from tests.dialer.harness import doing, until
 from tests.servers import serving
 
 if TYPE_CHECKING:
@@ -537,6 +537,7 @@ def deleted(created_from: str) -> list[str]:
 
 @pytest.mark.usefixtures("account")
 def test_the_calls_that_were_deleted_are_listed_by_the_time_of_their_creation(provider: Simulator) -> None:
+    provider.configure(people=doing("no_answer", no_answer_seconds=60))
     results = dial_all([an_order() for _ in range(30)])
     gone = [str(result.ultravox_call_id) for result in results[:25]]
     for call_id in gone:

@@ -171,9 +171,9 @@ def test_the_variables_are_what_the_agent_is_told(key: ApiKey, world: World) -> 
         ({}, "pending", "sent"),
         ({"status": "sent"}, "pending", "sent"),
         ({"send_now": True}, "pending", "sent"),
-        ({"send_now": True, "trigger_timestamp": now_ms(3600)}, "pending", "sent"),
+        ({"send_now": True, "trigger_timestamp": lambda: now_ms(3600)}, "pending", "sent"),
         ({"send_now": True, "trigger_timestamp": 1735718400000, "status": "scheduled"}, "pending", "sent"),
-        ({"trigger_timestamp": now_ms(-60)}, "pending", "sent"),
+        ({"trigger_timestamp": lambda: now_ms(-60)}, "pending", "sent"),
         ({"trigger_timestamp": 4102444800000}, "scheduled", "scheduled"),
         ({"trigger_timestamp": 4102444800000, "status": "scheduled"}, "scheduled", "scheduled"),
         ({"trigger_timestamp": 4102444800000, "status": "sent"}, "scheduled", "scheduled"),
@@ -182,6 +182,7 @@ def test_the_variables_are_what_the_agent_is_told(key: ApiKey, world: World) -> 
     ],
 )
 def test_when_it_starts(key: ApiKey, world: World, fields: dict[str, Any], status: str, shown: str) -> None:
+    fields = {name: value() if callable(value) else value for name, value in fields.items()}  # now, not at collection
     data = made(key, world, **fields)
 
     assert (world.batch(uuid_of(data))["status"], data["status"]) == (status, shown)

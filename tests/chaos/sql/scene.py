@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FINAL_CONTACTS = ("completed", "failed", "skipped")
 STATES = ("claimed", "dialing", "unknown", "ringing", "answered", "ended")
-LATE_KNOWLEDGE = ("ringing", "answered", "ended")
+LATE_KNOWLEDGE = ("ringing", "answered", "ended", "unknown")
 
 STATUSES = """
 select id::text, 'call ' || status from public.calls
@@ -185,7 +185,7 @@ class Scene:
 def _may_follow(before: str, after: str) -> bool:
     (kind, old), new = before.split(), after.split()[1]
     if kind == "contact":
-        return old not in FINAL_CONTACTS
+        return old not in FINAL_CONTACTS or (old != "completed" and new == "in_progress")  # with a call that is doubted
     if old == "not_placed":
         return new in LATE_KNOWLEDGE
     if new == "not_placed":
