@@ -67,6 +67,7 @@ class Batch(TypedDict):
     started_at: datetime | None
     paused_at: datetime | None
     completed_at: datetime | None
+    ends_at: datetime | None
 
 
 class BatchPage(TypedDict):

@@ -69,6 +69,15 @@ Instant = Annotated[
     Field(description="ISO 8601 with a UTC offset; up to 5 minutes ago means now.", examples=["2030-01-16T09:00:00Z"]),
 ]
 
+EndTime = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    Field(
+        description="ISO 8601 with a UTC offset, after the start; who is left then is skipped.",
+        examples=["2030-01-16T21:00:00Z"],
+    ),
+]
+
 
 class Retry(Input):
     """When somebody who was not reached is called again. What is left out comes from the campaign, or the default."""
@@ -90,6 +99,7 @@ class NewBatch(Input):
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
     max_concurrent: Annotated[Whole, Field(ge=1, le=100_000)] = 10
     scheduled_for: Instant | None = None
+    ends_at: EndTime | None = None
     status: Literal["draft"] | None = None  # a draft is not dialled before it is executed
     name: Text | None = None
     retry: Retry | None = None

@@ -6,6 +6,8 @@ as $$
   select case
     when p_call.claimed_until <= p_now then 'the lease was over'
     when batch.status <> 'processing' then 'the batch is ' || batch.status
+    when batch.ends_at <= p_now then 'the batch has ended'
+    when batchline.what_is_inactive(batch) is not null then 'the agent or the number of the batch is not active'
     when (
       select count(*) from public.do_not_call
       where agency_id = p_call.agency_id and phone_number = p_call.to_number

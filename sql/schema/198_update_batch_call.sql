@@ -26,6 +26,9 @@ begin
       coalesce(p_changes ->> 'status', case when not v_send_now then v_batch.status end),
       v_new.scheduled_for, v_send_now
     ) as start;
+    if v_new.status <> 'draft' then
+      perform batchline.require_before_end(v_batch, coalesce(v_new.scheduled_for, batchline.clock()));
+    end if;
   end if;
 
   update public.call_batches

@@ -46,5 +46,8 @@ grant execute on function
   public.list_api_keys(),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint),
-  public.get_sync_status()
+  public.get_sync_status(),
+  public.list_do_not_call(int, bigint),
+  public.campaign_json(public.campaigns),
+  public.list_campaigns(int, int)
 to authenticated;

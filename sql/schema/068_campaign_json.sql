@@ -1,0 +1,14 @@
+-- A campaign as every answer shows it.
+create function public.campaign_json(p_campaign public.campaigns)
+returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_campaign.id,
+    'name', p_campaign.name,
+    'calling_hours', p_campaign.calling_hours,
+    'retry', p_campaign.retry,
+    'created_by', p_campaign.created_by,
+    'created_at', public.iso_utc(p_campaign.created_at)
+  );
+$$;
