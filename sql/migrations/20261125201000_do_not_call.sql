@@ -616,22 +616,22 @@ begin
 end;
 $$;
 
--- The batches in which somebody at one of these numbers waits or is being called.
+-- The batches in which somebody at one of these numbers waits or is being called. Each number is looked up by itself
+-- (offset 0): joined as a whole, a planner without statistics reads all contacts and calls of the agency.
 create or replace function batchline.batches_waiting_for(p_agency_id uuid, p_phone_numbers text[])
 returns uuid[]
 language sql stable set search_path = ''
 as $$
-  select coalesce(array_agg(found.batch_id), '{}')
-  from (
-    select contact.batch_id
-    from unnest(p_phone_numbers) as named (phone_number)
-    join public.campaign_contacts as contact
-      on contact.agency_id = p_agency_id and contact.phone_number = named.phone_number
+  select coalesce(array_agg(distinct found.batch_id), '{}')
+  from unnest(p_phone_numbers) as named (phone_number)
+  cross join lateral (
+    select contact.batch_id from public.campaign_contacts as contact
+    where contact.agency_id = p_agency_id and contact.phone_number = named.phone_number
       and contact.status in ('pending', 'queued')
-    union
-    select call.batch_id
-    from unnest(p_phone_numbers) as named (phone_number)
-    join public.calls as call on call.agency_id = p_agency_id and call.to_number = named.phone_number and call.is_live
+    union all
+    select call.batch_id from public.calls as call
+    where call.agency_id = p_agency_id and call.to_number = named.phone_number and call.is_live
+    offset 0
   ) as found;
 $$;
 
@@ -643,8 +643,19 @@ as $$
 declare
   v_now timestamptz := batchline.clock();
   v_note constant text := 'On the do-not-call list';
+  v_ids uuid[];
   v_skipped int;
 begin
+  v_ids := array(
+    select waiting.id
+    from unnest(p_phone_numbers) as listed (phone_number)
+    cross join lateral (
+      select contact.id from public.campaign_contacts as contact
+      where contact.agency_id = p_agency_id and contact.phone_number = listed.phone_number
+        and contact.status in ('pending', 'queued')
+      offset 0
+    ) as waiting
+  );
   with skipped as (
     update public.campaign_contacts as contact
     set status = 'skipped',
@@ -653,9 +664,7 @@ begin
         outcome_notes = v_note,
         reason = v_note,
         reason_at = v_now
-    from unnest(p_phone_numbers) as listed (phone_number)
-    where contact.agency_id = p_agency_id and contact.phone_number = listed.phone_number
-      and contact.status in ('pending', 'queued')
+    where contact.id = any (v_ids) and contact.status in ('pending', 'queued')
     returning contact.id, contact.batch_id
   )
   insert into public.call_events (agency_id, batch_id, contact_id, event, reason, detail, actor, at)
@@ -670,13 +679,14 @@ $$;
 -- Puts numbers on an agency's do-not-call list and takes who waits at them out of all its batches; what is claimed is
 -- released before. After the commit no call to them begins: begin_dial waits for the same lock, then reads the list.
 -- The batches of live calls are locked too. Webhooks put contacts back under the batch's lock alone: so they either have
--- done it by now, or read the list. The numbers come without repeats.
+-- done it by now, or read the list. The numbers come without repeats. Planned anew each time, as dial_room is.
 create or replace function batchline.forbid_numbers(
   p_agency_id uuid, p_phone_numbers text[], p_reason text, p_actor uuid default null, p_call_id uuid default null
 )
 returns jsonb
 language plpgsql volatile
 set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_now timestamptz;
@@ -690,11 +700,18 @@ begin
   perform batchline.lock_batches(v_batches);
   v_now := batchline.clock();
   for v_call in
-    select call.* from unnest(p_phone_numbers) as forbidden (phone_number)
-    join public.calls as call on call.agency_id = p_agency_id and call.to_number = forbidden.phone_number and call.is_live
-    where call.status = 'claimed'
-    order by call.id
-    for update of call
+    select * from public.calls
+    where status = 'claimed' and id = any (array(
+      select live.id
+      from unnest(p_phone_numbers) as forbidden (phone_number)
+      cross join lateral (
+        select call.id from public.calls as call
+        where call.agency_id = p_agency_id and call.to_number = forbidden.phone_number and call.is_live
+        offset 0
+      ) as live
+    ))
+    order by id
+    for update
   loop
     perform batchline.release_call(v_call, v_now, 'The number was put on the do-not-call list');
   end loop;

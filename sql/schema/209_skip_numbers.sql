@@ -6,8 +6,19 @@ as $$
 declare
   v_now timestamptz := batchline.clock();
   v_note constant text := 'On the do-not-call list';
+  v_ids uuid[];
   v_skipped int;
 begin
+  v_ids := array(
+    select waiting.id
+    from unnest(p_phone_numbers) as listed (phone_number)
+    cross join lateral (
+      select contact.id from public.campaign_contacts as contact
+      where contact.agency_id = p_agency_id and contact.phone_number = listed.phone_number
+        and contact.status in ('pending', 'queued')
+      offset 0
+    ) as waiting
+  );
   with skipped as (
     update public.campaign_contacts as contact
     set status = 'skipped',
@@ -16,9 +27,7 @@ begin
         outcome_notes = v_note,
         reason = v_note,
         reason_at = v_now
-    from unnest(p_phone_numbers) as listed (phone_number)
-    where contact.agency_id = p_agency_id and contact.phone_number = listed.phone_number
-      and contact.status in ('pending', 'queued')
+    where contact.id = any (v_ids) and contact.status in ('pending', 'queued')
     returning contact.id, contact.batch_id
   )
   insert into public.call_events (agency_id, batch_id, contact_id, event, reason, detail, actor, at)

@@ -1,13 +1,14 @@
 -- Puts numbers on an agency's do-not-call list and takes who waits at them out of all its batches; what is claimed is
 -- released before. After the commit no call to them begins: begin_dial waits for the same lock, then reads the list.
 -- The batches of live calls are locked too. Webhooks put contacts back under the batch's lock alone: so they either have
--- done it by now, or read the list. The numbers come without repeats.
+-- done it by now, or read the list. The numbers come without repeats. Planned anew each time, as dial_room is.
 create function batchline.forbid_numbers(
   p_agency_id uuid, p_phone_numbers text[], p_reason text, p_actor uuid default null, p_call_id uuid default null
 )
 returns jsonb
 language plpgsql volatile
 set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_now timestamptz;
@@ -21,11 +22,18 @@ begin
   perform batchline.lock_batches(v_batches);
   v_now := batchline.clock();
   for v_call in
-    select call.* from unnest(p_phone_numbers) as forbidden (phone_number)
-    join public.calls as call on call.agency_id = p_agency_id and call.to_number = forbidden.phone_number and call.is_live
-    where call.status = 'claimed'
-    order by call.id
-    for update of call
+    select * from public.calls
+    where status = 'claimed' and id = any (array(
+      select live.id
+      from unnest(p_phone_numbers) as forbidden (phone_number)
+      cross join lateral (
+        select call.id from public.calls as call
+        where call.agency_id = p_agency_id and call.to_number = forbidden.phone_number and call.is_live
+        offset 0
+      ) as live
+    ))
+    order by id
+    for update
   loop
     perform batchline.release_call(v_call, v_now, 'The number was put on the do-not-call list');
   end loop;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
@@ -53,6 +54,10 @@ select %(agency)s, batchline.clock(), 'completed', batchline.clock() - n * inter
        batchline.clock()
 from generate_series(1, %(count)s) as n
 """
+LISTED = """
+insert into public.do_not_call (agency_id, phone_number)
+select %(agency)s, '+1929' || lpad((n + 10000)::text, 7, '0') from generate_series(1, %(count)s) as n
+"""
 # Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
 select sum(pg_catalog.pg_stat_get_xact_tuples_returned(oid)) from pg_catalog.pg_class
@@ -66,24 +71,25 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
     with psycopg.connect(new_database(), autocommit=True) as connection:
         for table in (
             *("calls", "campaign_contacts", "call_events", "call_batches", "agencies"),
-            *("historical_sync_jobs", "historical_sync_failures"),
+            *("historical_sync_jobs", "historical_sync_failures", "do_not_call"),
         ):
             connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
         world = World(connection)
         batch_id = world.processing(10)
-        for _ in range(8):  # plans are made while the tables are small, and kept
+        for turn in range(8):  # plans are made while the tables are small, and kept
             world.tell({"callId": str(uuid4()), "created": world.time()})
             world.claim(0)
             job = Import.claimed(world)
             job.record(past_calls(1), then="more")
             job.cancel()
+            world.forbid([f"+1929000{9990 + turn}"])
         arguments = {
             "agency": world.agency.id,
             "batch": batch_id,
             "agent": world.agency.agent_mapping_id,
             "count": PAST,
         }
-        for statement in (FINISHED, WAITING, ENDED, IMPORTED):
+        for statement in (FINISHED, WAITING, ENDED, IMPORTED, LISTED):
             connection.execute(statement, arguments)
         calls = world.dial(6)
         world.accept(calls[:3])
@@ -97,7 +103,7 @@ def rows_read(world: World) -> int:
 
 
 def live(world: World, status: str) -> UUID:
-    rows = [row for row in world.all("calls") if row["status"] == status]
+    rows = [row for row in world.all("calls") if row["status"] == status and row["contact_id"]]
     return UUID(rows[0]["id"])
 
 
@@ -198,6 +204,11 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
         lambda: world.ask(
             world.agency.member, "list_call_batches", p_status=None, p_campaign_id=None, p_limit=25, p_offset=0
         )
+    ),
+    "add_to_do_not_call": lambda world: lambda: world.forbid(["+17180000100", "+19292222222"]),
+    "opt_out": lambda world: partial(world.opt_out, live(world, "ringing")),
+    "list_do_not_call from deep inside": lambda world: (
+        lambda: world.ask(world.agency.member, "list_do_not_call", p_limit=25, p_cursor=PAST // 2)
     ),
     "vitals": lambda world: lambda: world.verb("vitals"),
     "vitals of an agency": lambda world: lambda: world.verb("vitals", p_agency_id=world.agency.id),
