@@ -56,3 +56,4 @@ alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
+alter table public.counted_requests enable row level security;  -- likewise
