@@ -51,7 +51,7 @@ def test_a_number_is_not_begun_once_it_was_put_on_the_list_while_eight_processor
     world.simulator.configure(people=doing("no_answer", no_answer_seconds=0.3))
     numbers = fictional_numbers(200)
     again_and_again = {"max_attempts": 11, "delay_minutes": 0.002, "growth": 1}
-    batch = world.create(numbers, calls_per_minute=3600, max_concurrent=60, retry=again_and_again)
+    batch = world.create(numbers, max_concurrent=16, retry=again_and_again)
     forbidden = set(numbers[::2])
 
     with ExitStack() as stack:
@@ -60,7 +60,7 @@ def test_a_number_is_not_begun_once_it_was_put_on_the_list_while_eight_processor
         answer = post("do-not-call-add", {"phone_numbers": sorted(forbidden), "reason": "A letter"})
         answered_at = world.value("select clock_timestamp()")
         accepted = batch.stats()["accepted"]
-        until(lambda: batch.stats()["accepted"] >= accepted + 60)
+        until(lambda: batch.stats()["accepted"] >= accepted + 40)
         batch.cancel()
         figures = [worker.result() for worker in workers]
 
