@@ -4,7 +4,7 @@ Nothing imports this while a function runs, as with batch_answers.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired
 from uuid import UUID
 
 from typing_extensions import TypedDict
@@ -13,14 +13,18 @@ from shared.batch_answers import BatchPage
 
 
 class Campaign(TypedDict):
-    """A group of batches; `retry` and `calling_hours` are what was given, null: the product's own defaults."""
+    """A group of batches, with what its batches take from it.
+
+    What `retry` leaves out has its default. `calling_hours` is not there where none were given, which leaves them to
+    the default; null turns them off.
+    """
 
     id: UUID
     name: str
-    calling_hours: dict[str, Any] | None
     retry: dict[str, Any] | None
     created_by: UUID | None
     created_at: datetime
+    calling_hours: NotRequired[dict[str, Any] | None]
 
 
 class CampaignList(TypedDict):

@@ -28,7 +28,7 @@ def test_a_campaign_is_created_and_its_batches_take_its_defaults(owner: str, age
     reply = create(owner, retry={"max_attempts": 5, "delay_minutes": 60})
 
     assert reply.status == 201
-    assert set(reply.body) == {"id", "name", "calling_hours", "retry", "created_by", "created_at"}
+    assert set(reply.body) == {"id", "name", "retry", "created_by", "created_at"}
     assert (reply.body["name"], reply.body["created_by"]) == ("Spring", str(agency.owner))
     assert reply.body["retry"] == {"max_attempts": 5, "delay_minutes": 60}
 
