@@ -4,6 +4,7 @@ create table public.call_batch_zones (
   agency_id uuid not null references public.agencies (id),
   opens_at timestamptz not null,  -- from then until closes_at calls may begin; nothing may before
   closes_at timestamptz not null,  -- what follows is found out when it has passed
+  created_at timestamptz not null default batchline.clock(),
   primary key (batch_id, time_zones),
   constraint opens_before_it_closes check (opens_at <= closes_at)
 );
