@@ -17,7 +17,7 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers", "counted_requests",
+    "idempotent_answers", "counted_requests", "call_batch_zones",
 }  # fmt: skip
 OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests"}
 VIEWS = {"v_call_batch_summary"}
