@@ -351,6 +351,7 @@ declare
   v_agency public.agencies;
   v_agent public.agent_mappings;
   v_campaign public.campaigns;
+  v_hours jsonb;
   v_batch public.call_batches;
 begin
   if v_answer is not null then
@@ -362,18 +363,24 @@ begin
   v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid);
   v_campaign := batchline.require_campaign(v_agency.id, (p_batch ->> 'campaign_id')::uuid);
   perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  -- JSON's null turns the hours off; what is not there at all leaves them to the campaign, or the default.
+  v_hours := nullif(
+    coalesce(p_batch -> 'calling_hours', v_campaign.calling_hours, batchline.default_calling_hours()), 'null'
+  );
+  perform batchline.require_time_zone(nullif(v_hours ->> 'timezone', 'recipient'), 'calling_hours.timezone');
   perform batchline.require_pace(
     v_agency, (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int
   );
 
   insert into public.call_batches (
     status, agency_id, campaign_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent,
-    retry, scheduled_for, ends_at, created_by
+    calling_hours, retry, scheduled_for, ends_at, created_by
   )
   values (
     case when p_batch ->> 'status' = 'draft' then 'draft' when v_start_at is null then 'pending' else 'scheduled' end,
     v_agency.id, v_campaign.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
     (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int,
+    v_hours,
     batchline.default_retry()
       || coalesce(v_campaign.retry, '{}')
       || coalesce(nullif(p_batch -> 'retry', 'null'), '{}'),
@@ -556,7 +563,7 @@ begin
 end;
 $$;
 
--- Null where the call may begin.
+-- Null where the call may begin. The claim has looked a moment ago which hours are open: its notes serve here.
 create or replace function batchline.why_not_begun(p_call public.calls, p_now timestamptz)
 returns text
 language sql stable set search_path = ''
@@ -566,12 +573,19 @@ as $$
     when batch.status <> 'processing' then 'the batch is ' || batch.status
     when batch.ends_at <= p_now then 'the batch has ended'
     when batchline.what_is_inactive(batch) is not null then 'the agent or the number of the batch is not active'
-    when (
-      select count(*) from public.do_not_call
-      where agency_id = p_call.agency_id and phone_number = p_call.to_number
-    ) > 0 then 'the number is on the do-not-call list'
+    when hold.rule = 'do_not_call' then 'the number is on the do-not-call list'
+    when hold.rule is not null then 'the number was called too often or too lately'
+    when batch.calling_hours is not null and (
+      select count(*)
+      from public.call_batch_zones as zone
+      where zone.batch_id = batch.id and zone.time_zones = contact.time_zones
+        and zone.opens_at <= p_now and zone.closes_at > p_now
+    ) = 0 then 'calling hours are over'
   end
   from public.call_batches as batch
+  join public.agencies as agency on agency.id = batch.agency_id
+  join public.campaign_contacts as contact on contact.id = p_call.contact_id
+  cross join lateral batchline.number_hold(agency, p_call.to_number, batch.id, p_now, p_call.id) as hold
   where batch.id = p_call.batch_id;
 $$;
 
@@ -597,6 +611,7 @@ begin
   if p_changes ? 'agent_mapping_id' then
     perform batchline.require_agent(v_key.agency_id, v_new.agent_mapping_id, 'agent_id');
   end if;
+  perform batchline.require_time_zone(p_changes ->> 'timezone', 'timezone');
   if p_changes ?| '{status,scheduled_for,send_now}' then
     select start.status, start.start_at into v_new.status, v_new.scheduled_for
     from batchline.batch_call_start(
