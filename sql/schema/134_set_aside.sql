@@ -34,5 +34,8 @@ begin
   from held
   join moved using (id)
   where held.reason is distinct from held.reason_before;
+  perform batchline.complete_batches(  -- the last one may have been skipped
+    array(select distinct (held ->> 'batch_id')::uuid from jsonb_array_elements(p_held) as held)
+  );
 end;
 $$;

@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.factories import forbid_number
 from tests.sql import payloads
 from tests.sql.checks import assert_sound
 from tests.sql.world import CALL_STATES, World, refusal
@@ -241,3 +242,15 @@ def test_a_retry_that_is_decided_while_somebody_forbids_sees_the_list(ours: Worl
     ended.result()
     assert ours.contact_of(call_id)["status"] == "skipped"
     assert_sound(ours.connection)
+
+
+def test_who_was_stored_while_the_number_was_being_listed_is_never_called(world: World) -> None:
+    batch_id = world.processing([NUMBER])
+    forbid_number(world.connection, world.agency.id, NUMBER)  # the list was read before, the contact stored after
+
+    assert world.dial() == []
+
+    contact = world.contacts(batch_id)[0]
+    assert (contact["status"], contact["reason"]) == ("skipped", "On the do-not-call list")
+    assert world.batch(batch_id)["status"] == "completed"
+    assert_sound(world.connection)
