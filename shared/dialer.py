@@ -94,7 +94,7 @@ class Dialer:
         return self._deadline - boottime()
 
     async def _turn(self, ultravox: Ultravox) -> bool:
-        """One claim and what follows from it; False when the time is over or nobody needs a worker, here or anywhere."""
+        """One claim and what follows from it; False when the time is over or nobody anywhere needs a worker."""
         await ultravox.lanes.until_free(self._turn_size)  # half-empty turns would cost as many round trips
         if self._time_left() <= 0:
             return False
