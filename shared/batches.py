@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from shared.calling_hours import HasCallingHours
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created
@@ -48,12 +49,6 @@ def _instant(value: object) -> datetime:
     return time
 
 
-def _not_available_yet(value: object) -> object:
-    if value is not None:
-        raise ValueError("is not available yet; leave it out or send null")
-    return value
-
-
 CallerId = Annotated[
     str,
     AfterValidator(_in_e164),
@@ -88,7 +83,7 @@ class Retry(Input):
     on: list[Literal["no_answer", "busy", "dropped", "error"]] | None = None
 
 
-class NewBatch(Input):
+class NewBatch(HasCallingHours):
     """A batch to create. What the plan allows and whether a time lies in the past is for the database to say: a body
     that is repeated must mean the same as before."""
 
@@ -103,7 +98,6 @@ class NewBatch(Input):
     status: Literal["draft"] | None = None  # a draft is not dialled before it is executed
     name: Text | None = None
     retry: Retry | None = None
-    calling_hours: Annotated[None, BeforeValidator(_not_available_yet)] = None
 
 
 class BatchReference(Input):
@@ -150,9 +144,9 @@ def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[Created
     """
     contacts = one_per_number(batch.contacts)
     given: dict[str, Any] = {
-        **batch.model_dump(exclude={"contacts", "retry", "calling_hours"}),
+        **batch.model_dump(exclude={"contacts", "retry"}),
         "retry": batch.retry and batch.retry.model_dump(exclude_none=True),
-        "contacts": [contact.model_dump(exclude_none=True) for contact in contacts],
+        "contacts": [contact.stored() for contact in contacts],
         "duplicates_removed": len(batch.contacts) - len(contacts),
     }
     params = {"p_user_id": caller.user_id, "p_batch": given, "p_once": attempt.once}

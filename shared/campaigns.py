@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from shared.batches import MAX_LIST_LIMIT, Retry
+from shared.calling_hours import HasCallingHours
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created
 from shared.inputs import Input, PageLength, PageStart
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from shared.idempotency import Attempt
 
 
-class NewCampaign(Input):
-    """A campaign to create. What it says of retries holds for its batches that do not say otherwise."""
+class NewCampaign(HasCallingHours):
+    """A campaign to create. What it says of hours and retries holds for its batches that do not say otherwise."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     retry: Retry | None = None
@@ -32,8 +33,13 @@ class CampaignQuery(Input):
 
 
 def create(caller: Caller, campaign: NewCampaign, attempt: Attempt) -> Created[Campaign]:
-    """Store a campaign. Raises ForbiddenError, ConflictError and UnprocessableError (idempotency)."""
-    given = {"name": campaign.name, "retry": campaign.retry and campaign.retry.model_dump(exclude_none=True)}
+    """Store a campaign.
+
+    Raises ForbiddenError, BadRequestError (a time zone that the database does not know), ConflictError and
+    UnprocessableError (idempotency).
+    """
+    retry = campaign.retry and campaign.retry.model_dump(exclude_none=True)
+    given = campaign.model_dump(exclude={"retry"}) | {"retry": retry}
     params = {"p_user_id": caller.user_id, "p_campaign": given, "p_once": attempt.once}
     answer = rpc("create_campaign", params, repeatable=False)
     return Created(answer, answer.pop("replayed", False))

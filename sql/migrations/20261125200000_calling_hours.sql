@@ -20,7 +20,7 @@ create index campaign_contacts_queue_idx on public.campaign_contacts (batch_id, 
 create index calls_number_idx on public.calls (agency_id, to_number, created_at) where to_number is not null;
 
 create table public.call_batch_zones (
-  batch_id uuid not null references public.call_batches (id),
+  batch_id uuid not null references public.call_batches (id) on delete cascade,
   time_zones text[] not null,  -- as its contacts have them
   agency_id uuid not null references public.agencies (id),
   opens_at timestamptz not null,  -- from then until closes_at calls may begin; nothing may before

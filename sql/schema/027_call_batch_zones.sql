@@ -1,5 +1,5 @@
 create table public.call_batch_zones (
-  batch_id uuid not null references public.call_batches (id),
+  batch_id uuid not null references public.call_batches (id) on delete cascade,
   time_zones text[] not null,  -- as its contacts have them
   agency_id uuid not null references public.agencies (id),
   opens_at timestamptz not null,  -- from then until closes_at calls may begin; nothing may before

@@ -42,6 +42,37 @@ def test_a_campaign_is_created_and_its_batches_take_its_defaults(owner: str, age
     }
 
 
+EVERY_DAY = {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+
+
+def test_a_campaign_shows_its_hours_in_one_form_and_its_batches_take_them(
+    owner: str, agency: Agency, world: World
+) -> None:
+    hours = {"timezone": "America/New_York", "weekly": EVERY_DAY, "holidays": []}
+    short = {"start": "09:00", "end": "17:00", "timezone": "America/New_York"}
+
+    campaign = create(owner, calling_hours=short).body
+
+    assert campaign["calling_hours"] == hours
+    batch_id = call("calls-batch-create", owner, body=batch_body(agency, campaign_id=campaign["id"])).body["batch_id"]
+    assert world.batch(batch_id)["calling_hours"] == hours
+
+
+def test_hours_that_are_turned_off_are_not_hours_that_were_left_out(owner: str, agency: Agency, world: World) -> None:
+    off, default = create(owner, calling_hours=None).body, create(owner).body
+
+    assert off["calling_hours"] is None
+    assert "calling_hours" not in default
+    assert [campaign.get("calling_hours", "absent") for campaign in listed(owner)["campaigns"][:2]] == ["absent", None]
+
+    def hours_of_a_batch(campaign: dict[str, Any]) -> Any:
+        body = batch_body(agency, campaign_id=campaign["id"])
+        return world.batch(call("calls-batch-create", owner, body=body).body["batch_id"])["calling_hours"]
+
+    assert hours_of_a_batch(off) is None
+    assert hours_of_a_batch(default)["weekly"]["sun"] == [["08:00", "21:00"]]
+
+
 def test_a_repeated_request_creates_no_second_campaign(owner: str) -> None:
     before = listed(owner)["pagination"]["total"]
 
@@ -73,9 +104,13 @@ def test_campaigns_are_listed_newest_first_a_page_at_a_time(
         ({"name": "  "}, "name must be at least 1 character long"),
         ({"name": "x" * 256}, "name must be at most 255 characters long"),
         ({"name": "a", "retry": {"max_attempts": 12}}, "retry.max_attempts must be at most 11"),
+        (
+            {"name": "a", "calling_hours": {"start": "08:00", "end": "08:00"}},
+            'calling_hours with start and end must not end when it starts; a whole day is ["00:00", "24:00"]',
+        ),
         ({"name": "a", "agency_id": "b"}, "agency_id is not a known field"),
     ],
-    ids=["no name", "long name", "retry", "agency"],
+    ids=["no name", "long name", "retry", "hours", "agency"],
 )
 def test_a_campaign_that_is_none_is_refused(owner: str, body: dict[str, Any], sentence: str) -> None:
     assert call("campaigns-create", owner, body=body).error == (400, sentence)
