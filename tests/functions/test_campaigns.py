@@ -48,7 +48,7 @@ EVERY_DAY = {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "
 def test_a_campaign_shows_its_hours_in_one_form_and_its_batches_take_them(
     owner: str, agency: Agency, world: World
 ) -> None:
-    hours = {"timezone": "America/New_York", "weekly": EVERY_DAY, "holidays": []}
+    hours: dict[str, Any] = {"timezone": "America/New_York", "weekly": EVERY_DAY, "holidays": []}
     short = {"start": "09:00", "end": "17:00", "timezone": "America/New_York"}
 
     campaign = create(owner, calling_hours=short).body
