@@ -33,6 +33,10 @@ for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "
     os.environ.pop(name, None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-zone", action="store_true", help="try calling hours in every time zone there is")
+
+
 @contextmanager
 def database(server: Server, template: str = "template1") -> Generator[str]:
     """The name of a new database, dropped at the end."""
