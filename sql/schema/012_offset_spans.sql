@@ -1,11 +1,13 @@
 -- The spans of constant UTC offset of a time zone that cover p_from to p_to; none if the database does not know the zone.
+-- No further than 70 days from p_from: what every user may ask must not keep the database busy.
 -- Offsets are compared day by day, and a change is found by halving: no rule of our time takes one back within a day.
-create function batchline.offset_spans(p_time_zone text, p_from timestamptz, p_to timestamptz)
+create function public.offset_spans(p_time_zone text, p_from timestamptz, p_to timestamptz)
 returns table (span tstzrange, utc_offset interval)
 language plpgsql stable rows 2 set search_path = ''
 as $$
 declare
-  v_end timestamptz := date_trunc('second', p_to) + interval '1 s';  -- offsets change on whole seconds
+  v_last timestamptz := least(p_to, p_from + interval '70 days');
+  v_end timestamptz := date_trunc('second', v_last) + interval '1 s';  -- offsets change on whole seconds
   v_start timestamptz := date_trunc('second', p_from);
   v_same timestamptz := v_start;
   v_other timestamptz;

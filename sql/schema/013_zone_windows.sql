@@ -1,14 +1,17 @@
 -- When calling hours are open by the clock on one zone's wall, from p_from to p_to. A window belongs to the day it
 -- starts, also over midnight, and does not take place if that day is a holiday. What the clock shows decides: an hour
 -- that it shows twice is open twice, and one that it leaves out is never. Windows that touch are one.
-create function batchline.zone_windows(p_hours jsonb, p_time_zone text, p_from timestamptz, p_to timestamptz)
+create function public.zone_windows(p_hours jsonb, p_time_zone text, p_from timestamptz, p_to timestamptz)
 returns tstzmultirange
 language sql stable set search_path = '' set jit = off
 as $$
   with day as (
     select day::date as day, (array['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[extract(isodow from day)] as name
-    from generate_series(p_from at time zone 'UTC' - interval '3 days', p_to at time zone 'UTC' + interval '2 days', '1 day')
-      as day
+    from generate_series(
+      p_from at time zone 'UTC' - interval '3 days',
+      least(p_to, p_from + interval '70 days') at time zone 'UTC' + interval '2 days',
+      '1 day'
+    ) as day
   ),
   wall as (
     select day.day + (clock.hours ->> 0)::time as opens_at,
@@ -26,6 +29,6 @@ as $$
     ),
     '{}'
   )
-  from batchline.offset_spans(p_time_zone, p_from, p_to) as offsets
+  from public.offset_spans(p_time_zone, p_from, p_to) as offsets
   cross join wall;
 $$;

@@ -2,7 +2,7 @@
 -- last minute, so that nobody's telephone rings when it has closed. closes_at is no longer in it. Hours that are null
 -- are always open. No zone, or one that the database does not know, is never open; a zone that the hours name counts
 -- alone.
-create function batchline.calling_windows(
+create function public.calling_windows(
   p_hours jsonb, p_time_zones text[], p_from timestamptz, p_to timestamptz
 )
 returns table (opens_at timestamptz, closes_at timestamptz)
@@ -10,7 +10,7 @@ language sql stable rows 10 set search_path = '' set jit = off
 as $$
   with zone as (
     -- Three minutes beyond both ends: a window is not over where nobody looks further.
-    select batchline.zone_windows(p_hours, name, p_from - interval '3 min', p_to + interval '3 min') as windows
+    select public.zone_windows(p_hours, name, p_from - interval '3 min', p_to + interval '3 min') as windows
     from unnest(
       case when p_hours ->> 'timezone' <> 'recipient' then array[p_hours ->> 'timezone'] else p_time_zones end
     ) as zone (name)

@@ -6,7 +6,7 @@ language plpgsql stable set search_path = ''
 as $$
 begin
   select found.opens_at, found.closes_at into opens_at, closes_at
-  from batchline.calling_windows(p_hours, p_time_zones, p_now - interval '1 day', p_now + interval '8 days') as found
+  from public.calling_windows(p_hours, p_time_zones, p_now - interval '1 day', p_now + interval '8 days') as found
   where found.closes_at > p_now
   order by found.opens_at
   limit 1;

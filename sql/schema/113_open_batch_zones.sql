@@ -18,7 +18,7 @@ as $$
   cross join lateral batchline.next_window(p_batch.calling_hours, missing.time_zones, batchline.clock()) as first
   cross join lateral (
     select exists (
-      select from batchline.calling_windows(
+      select from public.calling_windows(
         p_batch.calling_hours - 'holidays', missing.time_zones, batchline.clock(), batchline.clock() + interval '8 days'
       )
     ) as opens

@@ -4,7 +4,7 @@ returns void
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if p_name is not null and not exists (select from batchline.offset_spans(p_name, now(), now())) then
+  if p_name is not null and not exists (select from public.offset_spans(p_name, now(), now())) then
     perform batchline.refuse(
       400, 'bad_request', p_field || ' must be a time zone that the database knows, such as America/New_York',
       jsonb_build_object('field', p_field)

@@ -18,7 +18,7 @@ grant select on
 to authenticated;
 grant select (
   id, public_id, name, max_calls_per_minute, max_concurrent_calls, created_at, default_calls_per_minute,
-  default_max_concurrent, max_daily_calls_per_number, minutes_between_batches
+  default_max_concurrent, provider_concurrent_calls, max_daily_calls_per_number, minutes_between_batches
 )
   on public.agencies to authenticated;
 grant select (
@@ -44,6 +44,17 @@ grant execute on function
   public.contact_json(public.campaign_contacts),
   public.api_key_json(public.api_keys),
   public.list_api_keys(),
+  public.offset_spans(text, timestamptz, timestamptz),
+  public.zone_windows(jsonb, text, timestamptz, timestamptz),
+  public.calling_windows(jsonb, text[], timestamptz, timestamptz),
+  public.forecast_segments(jsonb, jsonb, timestamptz, timestamptz),
+  public.forecast_end(jsonb, jsonb, double precision, timestamptz, timestamptz),
+  public.forecast_queues(public.call_batches),
+  public.forecast_rate(public.call_batches),
+  public.forecast_held_until(uuid, jsonb),
+  public.batch_forecast(uuid, timestamptz),
+  public.contact_hours(public.campaign_contacts),
+  public.get_contact(uuid),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint),
   public.get_sync_status(),

@@ -33,6 +33,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "calls-batch-create": lambda world: batch_body(world.agency),
     "api-keys-create": lambda _world: {"name": "CRM"},
     "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
+    "calls-batch-contact": lambda world: {"contact_id": world.contacts(world.create())[0]["id"]},
     "campaigns-create": lambda _world: {"name": "Spring"},
     "do-not-call-add": lambda _world: {"phone_numbers": ["+12135550123"]},
     "do-not-call-remove": lambda _world: {"phone_numbers": ["+12135550123"]},
@@ -71,13 +72,14 @@ class Endpoint:
         if self.name == "cancel-historical-sync":
             active = [job["id"] for job in world.all("historical_sync_jobs") if job["status"] == "pending"]
             return {"job_id": active[0] if active else str(Import(world).id)}
-        return GOOD[self.name](world) if self.writes else {}
+        return GOOD[self.name](world) if self.name in GOOD else {}
 
 
 ENDPOINTS = [
     Endpoint("calls-batch-create", "POST", None, "Failed to create batch"),
     Endpoint("calls-batch-list", "GET", None, "Failed to fetch batches from the database"),
     Endpoint("calls-batch-get", "GET", "pending", "Failed to fetch batch from the database"),
+    Endpoint("calls-batch-contact", "GET", None, "Failed to fetch contact from the database"),
     Endpoint("calls-batch-pause", "POST", "processing", "Failed to update batch status"),
     Endpoint("calls-batch-resume", "POST", "paused", "Failed to update batch status"),
     Endpoint("calls-batch-cancel", "POST", "processing", "Failed to update batch status"),

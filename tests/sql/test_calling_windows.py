@@ -47,13 +47,13 @@ def windows(
     statement = """
         select to_char(opens_at at time zone 'UTC', 'MM-DD HH24:MI'),
                to_char(closes_at at time zone 'UTC', 'MM-DD HH24:MI')
-        from batchline.calling_windows(%s, %s, %s, %s)
+        from public.calling_windows(%s, %s, %s, %s)
     """
     return query(connection, statement, Jsonb(given) if given else None, list(zones), start, end)  # pyright: ignore[reportReturnType]
 
 
 def found(connection: Connection, given: Json, zones: Sequence[str], start: datetime, end: datetime) -> list[Span]:
-    statement = "select opens_at, closes_at from batchline.calling_windows(%s, %s, %s, %s)"
+    statement = "select opens_at, closes_at from public.calling_windows(%s, %s, %s, %s)"
     return [
         (a.astimezone(UTC), b.astimezone(UTC))
         for a, b in query(connection, statement, Jsonb(given), list(zones), start, end)
@@ -198,6 +198,6 @@ def test_the_database_knows_every_zone_in_which_a_number_can_be(connection: Conn
 
 @pytest.mark.parametrize("fraction", ["4", "999999"])
 def test_a_change_is_found_to_the_second_wherever_one_begins_to_look(connection: Connection, fraction: str) -> None:
-    statement = "select upper(span) from batchline.offset_spans('America/New_York', %s, '2027-03-20Z') limit 1"
+    statement = "select upper(span) from public.offset_spans('America/New_York', %s, '2027-03-20Z') limit 1"
 
     assert query(connection, statement, f"2027-03-12 11:22:33.{fraction}Z") == [(datetime(2027, 3, 14, 7, tzinfo=UTC),)]

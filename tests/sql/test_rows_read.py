@@ -213,6 +213,9 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "vitals": lambda world: lambda: world.verb("vitals"),
     "vitals of an agency": lambda world: lambda: world.verb("vitals", p_agency_id=world.agency.id),
     "contact_trail": trail,
+    "get_contact": lambda world: partial(
+        world.ask, world.agency.member, "get_contact", p_contact_id=world.call(live(world, "ringing"))["contact_id"]
+    ),
     "contacts_of a call": meant,
     "contacts_of a number": lambda world: (
         lambda: world.verb("contacts_of", p_phone_number="+16460000042", p_agency_id=world.agency.id)
