@@ -8,7 +8,6 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
-
 # PostgreSQL reads these as abbreviations of an offset that is the same all year, IANA as zones with summer time.
 AMBIGUOUS = frozenset({"CET", "EET", "MET", "WET"})
 
