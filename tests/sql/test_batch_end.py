@@ -156,8 +156,8 @@ def test_a_program_cannot_start_a_batch_at_or_after_its_end_either(world: World,
     changes = {"p_changes": {"status": "scheduled", "scheduled_for": world.time(120)}}
     world.move_clock(60.1)
 
+    more = changes if verb == "update_batch_call" else {}
     with pytest.raises(psycopg.Error) as error:
-        more = changes if verb == "update_batch_call" else {}
         world.verb(verb, p_api_key=key["api_key"], p_batch_id=batch_id, **secret, **more)
 
     assert refusal(error.value) == ("400", "batch_ended")
