@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.factories import Connection
 
 NUMBER = "+12135550123"
-RULES = {"max_daily_calls_per_number": 3, "minutes_between_batches": 60}
+RULES: dict[str, Any] = {"max_daily_calls_per_number": 3, "minutes_between_batches": 60}
 CAPPED = "Called as often as the agency allows in 24 hours"
 SPACED = "Called for another batch a short while ago"
 
