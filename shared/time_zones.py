@@ -8,15 +8,18 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
+# PostgreSQL reads these as abbreviations of an offset that is the same all year, IANA as zones with summer time.
+AMBIGUOUS = frozenset({"CET", "EET", "MET", "WET"})
+
 
 def is_iana(name: str) -> bool:
-    """Whether this is the name of a time zone, spelled as IANA spells it."""
+    """Whether this is the name of a time zone, spelled as IANA spells it, that means the same to the database."""
     return name in _names()
 
 
 @lru_cache(maxsize=1)
 def _names() -> set[str]:
-    return available_timezones()  # walks the whole zone database: some 20 ms
+    return available_timezones() - AMBIGUOUS  # walks the whole zone database: some 20 ms
 
 
 def _iana(name: str) -> str:

@@ -48,19 +48,19 @@ def post(stack: Stack, world: World) -> Post:
 def test_a_number_is_not_begun_once_it_was_put_on_the_list_while_eight_processors_dial(
     world: World, post: Post
 ) -> None:
-    world.simulator.configure(people=doing("no_answer", no_answer_seconds=0.3))
-    numbers = fictional_numbers(200)
+    world.simulator.configure(people=doing("no_answer", no_answer_seconds=0.6))
+    numbers = fictional_numbers(300)
     again_and_again = {"max_attempts": 11, "delay_minutes": 0.002, "growth": 1}
     batch = world.create(numbers, max_concurrent=16, retry=again_and_again)
     forbidden = set(numbers[::2])
 
     with ExitStack() as stack:
         workers = [stack.enter_context(world.worker()) for _ in range(8)]
-        until(lambda: len({call["claimed_by"] for call in batch.calls()}) == 8, 60)
+        until(lambda: len({call["claimed_by"] for call in batch.calls()}) == 8, 90)
         answer = post("do-not-call-add", {"phone_numbers": sorted(forbidden), "reason": "A letter"})
         answered_at = world.value("select clock_timestamp()")
         accepted = batch.stats()["accepted"]
-        until(lambda: batch.stats()["accepted"] >= accepted + 40)
+        until(lambda: batch.stats()["accepted"] >= accepted + 20)
         batch.cancel()
         figures = [worker.result() for worker in workers]
 
@@ -69,7 +69,7 @@ def test_a_number_is_not_begun_once_it_was_put_on_the_list_while_eight_processor
     at_the_provider = {call["call_id"] for call in world.dialled() if call["to"] in forbidden}
     assert at_the_provider <= {str(call["id"]) for call in begun}
 
-    assert (answer["added"], answer["already_listed"]) == (100, 0)
+    assert (answer["added"], answer["already_listed"]) == (150, 0)
     assert answer["contacts_skipped"] > 0
     contacts = [batch.contact(number) for number in sorted(forbidden)]
     assert {(contact["status"], contact["reason"]) for contact in contacts} == {("skipped", "On the do-not-call list")}

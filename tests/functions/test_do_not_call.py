@@ -92,13 +92,13 @@ def test_there_are_at_least_one_and_at_most_ten_thousand(owner: str, numbers: li
 
 def test_ten_thousand_are_one_request_and_one_round_trip(owner: str, world: World, counted: list[Asked]) -> None:
     numbers = fictional_numbers(10_000)
-    world.create(numbers[:5_000])
-    world.create(numbers[2_500:7_500])
+    world.create(numbers[:1_000])
+    world.create(numbers[500:1_500])
     counted.clear()
 
     reply = add(owner, numbers)
 
-    assert reply.body == {"added": 10_000, "already_listed": 0, "contacts_skipped": 10_000}
+    assert reply.body == {"added": 10_000, "already_listed": 0, "contacts_skipped": 2_000}
     assert len(counted) == 1
 
 

@@ -146,3 +146,19 @@ def test_an_end_that_does_not_lie_after_the_start_is_refused(world: World, start
 
     assert refusal(error.value) == ("400", "bad_request")
     assert world.all("call_batches") == []
+
+
+@pytest.mark.parametrize("verb", ["update_batch_call", "execute_batch_call"])
+def test_a_program_cannot_start_a_batch_at_or_after_its_end_either(world: World, verb: str) -> None:
+    batch_id = ending(world, status="draft")
+    secret = {"p_secret_hash": "ab" * 32}
+    key = world.verb("create_api_key", p_user_id=world.agency.owner, p_name="CRM", p_seed="seed", **secret)
+    changes = {"p_changes": {"status": "scheduled", "scheduled_for": world.time(120)}}
+    world.move_clock(60.1)
+
+    more = changes if verb == "update_batch_call" else {}
+    with pytest.raises(psycopg.Error) as error:
+        world.verb(verb, p_api_key=key["api_key"], p_batch_id=batch_id, **secret, **more)
+
+    assert refusal(error.value) == ("400", "batch_ended")
+    assert world.batch(batch_id)["status"] == "draft"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from phonenumbers.tzdata import TIMEZONE_DATA
 from psycopg.types.json import Jsonb
 
+from shared.time_zones import is_iana
 from tests.sql import wall_clock
 from tests.sql.checks import query
 
@@ -32,7 +33,7 @@ FIXED = (
     "America/Nuuk",
 )
 # Not places: what files of the zone database are called that no clock shows.
-ZONES = sorted(available_timezones() - {"localtime", "Factory", "posixrules"})
+ZONES = sorted(zone for zone in available_timezones() - {"localtime", "Factory", "posixrules"} if is_iana(zone))
 EVERY_DAY = {day: [["08:00", "21:00"]] for day in wall_clock.DAYS}
 
 
@@ -68,9 +69,18 @@ def days_of_change(zone: str) -> Iterator[tuple[datetime, datetime]]:
 
 def assert_agrees_with_the_wall_clock(connection: Connection, zones: Sequence[str], dice: random.Random) -> None:
     for start, end in days_of_change(zones[0]):
+        if not all(is_known_alike(connection, zone, start, end) for zone in zones):
+            continue
         given = wall_clock.random_hours(dice, start.date())
         expected = wall_clock.windows(given, zones, start, end)
         assert found(connection, given, zones, start, end) == expected, (given, zones)
+
+
+def is_known_alike(connection: Connection, zone: str, start: datetime, end: datetime) -> bool:
+    """Whether the database and Python have the same rules for these days: their zone databases may be a year apart."""
+    hours = [start + n * timedelta(hours=1) for n in range(round((end - start) / timedelta(hours=1)))]
+    told = query(connection, "select at at time zone %s from unnest(%s) as hour (at)", zone, hours)
+    return [wall for (wall,) in told] == [hour.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for hour in hours]
 
 
 def chosen(every_zone: bool) -> list[str]:
@@ -81,6 +91,17 @@ def test_a_call_may_begin_exactly_while_the_wall_clock_says_so(connection: Conne
     dice = random.Random()  # noqa: S311 - what fails names its case
     for zone in chosen(every_zone):
         assert_agrees_with_the_wall_clock(connection, [zone], dice)
+
+
+def test_few_zones_are_known_to_one_side_alone(connection: Connection, every_zone: bool) -> None:
+    different = {
+        zone
+        for zone in chosen(every_zone)
+        for start, end in days_of_change(zone)
+        if not is_known_alike(connection, zone, start, end)
+    }
+
+    assert len(different) <= 6, different  # or the tests above would pass without having looked
 
 
 def test_of_several_zones_every_clock_must_say_so(connection: Connection, every_zone: bool) -> None:

@@ -37,6 +37,14 @@ insert into public.campaign_contacts (
 select %(agency)s, %(batch)s, 100000 + n, '+1718' || lpad(n::text, 7, '0'), 'queued', 3, batchline.clock()
 from generate_series(1, %(count)s) as n
 """
+SLEEPING = """
+insert into public.campaign_contacts (
+  agency_id, batch_id, position, phone_number, status, max_attempts, next_attempt_at, time_zones
+)
+select %(agency)s, %(batch)s, 100000 + n, '+1719' || lpad(n::text, 7, '0'), 'queued', 3,
+       batchline.clock() - interval '1 h', '{Asia/Kathmandu}'
+from generate_series(1, %(count)s) as n
+"""
 ENDED = """
 insert into public.calls (
   status, agency_id, batch_id, contact_id, agent_mapping_id, ultravox_call_id, to_number, from_number, attempt,
@@ -238,6 +246,25 @@ def test_the_past_is_not_read_by(past: World, name: str) -> None:
         read = rows_read(past) - before
 
     assert 0 < read < 250
+
+
+def test_those_who_sleep_at_the_head_of_the_queue_are_not_read(past: World) -> None:
+    hours: dict[str, Any] = {"timezone": "recipient", "weekly": {"mon": [["00:00", "24:00"]]}, "holidays": []}
+    zones = (("+12135550100", ["Etc/UTC"]), ("+12135550101", ["Asia/Kathmandu"]))
+    notes = "update public.call_batch_zones set opens_at = %s, closes_at = %s where batch_id = %s and time_zones = %s"
+    with past.connection.transaction(force_rollback=True):
+        people = [{"phone_number": number, "time_zones": of_one} for number, of_one in zones]
+        batch_id = past.processing(people, calling_hours=hours)
+        given = {"agency": past.agency.id, "batch": batch_id, "count": PAST}
+        past.connection.execute(SLEEPING, given)
+        past.connection.execute(notes, [past.time(-60), past.time(3600), batch_id, ["Etc/UTC"]])
+        past.connection.execute(notes, [past.time(3600), past.time(7200), batch_id, ["Asia/Kathmandu"]])
+        before = rows_read(past)
+        numbers = [order["to_number"] for order in past.claim_answer(4)["calls"] if order["batch_id"] == str(batch_id)]
+        read = rows_read(past) - before
+
+    assert numbers == ["+12135550100"]
+    assert 0 < read < 300
 
 
 def test_no_function_that_steers_the_planner_is_compiled(connection: Connection) -> None:
