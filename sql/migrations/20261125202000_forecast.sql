@@ -5,6 +5,65 @@ drop function batchline.offset_spans(text, timestamptz, timestamptz);
 
 grant select (provider_concurrent_calls) on public.agencies to authenticated;
 
+alter table public.call_batch_zones
+  add column waiting int not null default 0,  -- contacts that are pending or queued
+  add constraint waiting_is_not_negative check (waiting >= 0);
+
+update public.call_batch_zones as zone
+set waiting = found.n
+from (
+  select batch_id, time_zones, count(*) as n
+  from public.campaign_contacts where status in ('pending', 'queued')
+  group by batch_id, time_zones
+) as found
+where zone.batch_id = found.batch_id and zone.time_zones = found.time_zones;
+
+-- How many wait in each set of a batch's time zones follows the contacts in the same way.
+create function batchline.count_zones()
+returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if tg_op = 'INSERT' then
+    update public.call_batch_zones as zone
+    set waiting = zone.waiting + change.n
+    from (
+      select batch_id, time_zones, count(*) as n
+      from new_rows where status in ('pending', 'queued')
+      group by batch_id, time_zones
+    ) as change
+    where zone.batch_id = change.batch_id and zone.time_zones = change.time_zones;
+  else
+    update public.call_batch_zones as zone
+    set waiting = zone.waiting + change.n
+    from (
+      select batch_id, time_zones, sum(n) as n
+      from (
+        select batch_id, time_zones, 1 as n from new_rows where status in ('pending', 'queued')
+        union all
+        select batch_id, time_zones, -1 from old_rows where status in ('pending', 'queued')
+      ) as moves
+      group by batch_id, time_zones
+      having sum(n) <> 0
+    ) as change
+    where zone.batch_id = change.batch_id and zone.time_zones = change.time_zones;
+  end if;
+  return null;
+end;
+$$;
+
+create trigger zones_gained
+  after insert on public.campaign_contacts
+  referencing new table as new_rows
+  for each statement execute function batchline.count_zones();
+
+create trigger zones_changed
+  after update on public.campaign_contacts
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function batchline.count_zones();
+
+revoke all on function batchline.count_zones() from public, anon, authenticated;
+grant execute on function batchline.count_zones() to service_role;
 
 -- The spans of constant UTC offset of a time zone that cover p_from to p_to; none if the database does not know the zone.
 -- No further than 70 days from p_from: what every user may ask must not keep the database busy.
@@ -141,41 +200,6 @@ begin
 end;
 $$;
 
--- A contact as every answer shows it.
-create or replace function public.contact_json(p_contact public.campaign_contacts)
-returns jsonb
-language sql stable set search_path = ''
-as $$
-  select jsonb_build_object(
-    'id', p_contact.id,
-    'phone_number', p_contact.phone_number,
-    'first_name', p_contact.first_name,
-    'last_name', p_contact.last_name,
-    'email', p_contact.email,
-    'company', p_contact.company,
-    'title', p_contact.title,
-    'status', p_contact.status,
-    'reason', p_contact.reason,
-    'reason_at', public.iso_utc(p_contact.reason_at),
-    'call_id', p_contact.call_id,
-    'attempts', p_contact.attempts,
-    'max_attempts', p_contact.max_attempts,
-    'outcome', p_contact.outcome,
-    'outcome_notes', p_contact.outcome_notes,
-    'duration_seconds', p_contact.duration_seconds,
-    'next_attempt_at', public.iso_utc(p_contact.next_attempt_at),
-    'last_attempt_at', public.iso_utc(p_contact.last_attempt_at),
-    'completed_at', public.iso_utc(p_contact.completed_at),
-    'custom_data', p_contact.custom_data,
-    'do_not_call', exists (
-      select from public.do_not_call as listed
-      where listed.agency_id = p_contact.agency_id and listed.phone_number = p_contact.phone_number
-    ),
-    'timezone', p_contact.timezone,
-    'created_at', public.iso_utc(p_contact.created_at)
-  );
-$$;
-
 -- The calling hours that hold for a contact: its time zones, and the window that is open or next. Null where none hold,
 -- or while nobody has looked yet.
 create or replace function public.contact_hours(p_contact public.campaign_contacts)
@@ -253,62 +277,25 @@ begin
 end;
 $$;
 
--- How many contacts of a batch are still to be called in each set of time zones. Before its start all of them are
--- pending, after it none. Of more than 100, people at 32 places of the list stand for the rest, and nobody is forgotten:
--- each set of time zones in which somebody waits counts for one at least.
+-- How many contacts of a batch are still to be called in each set of time zones. Before the start of a program's batch
+-- some have none yet: they will have the batch's.
 create or replace function public.forecast_queues(p_batch public.call_batches)
 returns jsonb
-language sql stable
-set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
-set plan_cache_mode = force_custom_plan
+language sql stable set search_path = '' set jit = off
 as $$
-  with batch as (
-    select p_batch.pending + p_batch.queued as waiting,
-           case when p_batch.pending > 0 then 'pending' else 'queued' end as status
+  with zone as (
+    select time_zones, waiting from public.call_batch_zones where batch_id = p_batch.id and waiting > 0
   ),
-  place as (
-    select p_batch.total_contacts * n / 32 as position, 1 as people from batch, generate_series(0, 31) as n
-    where batch.waiting > 100
+  queue as (
+    select time_zones, waiting from zone
     union all
-    select 0, 100 from batch where batch.waiting between 1 and 100
-  ),
-  asked as (
-    select met.time_zones, count(*)::double precision as contacts
-    from place
-    cross join batch
-    cross join lateral (
-      select coalesce(contact.time_zones, array[p_batch.timezone]) as time_zones
-      from public.campaign_contacts as contact
-      where contact.batch_id = p_batch.id and contact.status = batch.status and contact.position >= place.position
-      order by contact.position
-      limit place.people
-    ) as met
-    group by met.time_zones
-  ),
-  known as (
-    select asked.time_zones, asked.contacts from asked
-    union all
-    select zone.time_zones, 0
-    from public.call_batch_zones as zone
-    where zone.batch_id = p_batch.id and zone.opens_at < 'infinity' and (
-      p_batch.pending > 0 or exists (
-        select from public.campaign_contacts as contact
-        where contact.batch_id = zone.batch_id and contact.time_zones = zone.time_zones and contact.status = 'queued'
-      )
-    )
-  ),
-  counted as (
-    select known.time_zones,
-           greatest(1, max(known.contacts) * batch.waiting / greatest(1, (select sum(contacts) from asked))) as contacts
-    from known
-    cross join batch
-    where batch.waiting > 0
-    group by known.time_zones, batch.waiting
+    select case when p_batch.calling_hours is null then '{}' else array[p_batch.timezone] end,
+           p_batch.pending + p_batch.queued - coalesce((select sum(waiting) from zone), 0)
   )
   select coalesce(
-    jsonb_agg(jsonb_build_object('time_zones', to_jsonb(counted.time_zones), 'contacts', counted.contacts)), '[]'
+    jsonb_agg(jsonb_build_object('time_zones', to_jsonb(time_zones), 'contacts', waiting)) filter (where waiting > 0), '[]'
   )
-  from counted;
+  from queue;
 $$;
 
 -- The stretches of time from p_from to p_to in which the same queues are open, and which those are, by their place.
@@ -379,24 +366,6 @@ begin
 end;
 $$;
 
--- Until when the last of those who wait is held back by now, as each queue's order has it.
-create or replace function public.forecast_held_until(p_batch_id uuid, p_queues jsonb)
-returns timestamptz
-language sql stable
-set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
-as $$
-  select max(last.next_attempt_at)
-  from jsonb_array_elements(p_queues) as queue
-  cross join lateral (
-    select contact.next_attempt_at
-    from public.campaign_contacts as contact
-    where contact.batch_id = p_batch_id and contact.status = 'queued'
-      and contact.time_zones = array(select jsonb_array_elements_text(queue -> 'time_zones'))
-    order by contact.next_attempt_at desc
-    limit 1
-  ) as last;
-$$;
-
 -- How many calls of a batch can begin in a second, which limit allows no more, and how long a call takes: the mean of
 -- the agency's last 50 that ended, a minute before there are 20. What the agency's plan leaves to the batch is its equal
 -- share among those that are being dialled, or what the others cannot use.
@@ -449,7 +418,7 @@ $$;
 
 -- When a batch will have been called through at the earliest, as its list, hours and limits are now, and which of them
 -- decides; null when it is over. That people are called again who were not reached is not foretold, nor is what rules
--- about a number will hold back: only what they hold back already.
+-- about a number will hold back.
 create or replace function public.batch_forecast(p_batch_id uuid, p_now timestamptz)
 returns jsonb
 language plpgsql stable
@@ -467,21 +436,18 @@ begin
   if v_batch.status in ('completed', 'failed', 'cancelled') then
     return null;
   end if;
-  v_from := greatest(p_now, v_batch.scheduled_for);
+  v_from := greatest(p_now, v_batch.scheduled_for, v_batch.waiting_until);
   v_queues := public.forecast_queues(v_batch);
   v_rate := public.forecast_rate(v_batch);
   if v_batch.status <> 'paused' and v_rate.per_second > 0 then
     v_end := public.forecast_end(
       v_batch.calling_hours, v_queues, v_rate.per_second, v_from, v_from + interval '60 days'
     );
-    if v_end is not null then
-      v_end := greatest(v_end, public.forecast_held_until(p_batch_id, v_queues));
-    end if;
   end if;
   if v_end is null or v_end >= v_batch.ends_at then
     return jsonb_build_object('earliest_completion', null, 'limited_by', 'cannot_finish');
   end if;
-  v_unhindered := v_from + make_interval(secs => (v_batch.pending + v_batch.queued) / v_rate.per_second);
+  v_unhindered := greatest(p_now, v_batch.scheduled_for) + make_interval(secs => (v_batch.pending + v_batch.queued) / v_rate.per_second);
   return jsonb_build_object(
     'earliest_completion', public.iso_utc(date_trunc('second', v_end + make_interval(secs => v_rate.seconds))),
     'limited_by', case when v_end > v_unhindered + interval '1 minute' then 'calling_hours' else v_rate.limited_by end
@@ -685,7 +651,6 @@ revoke all on function
   public.batch_forecast(uuid, timestamptz),
   public.contact_hours(public.campaign_contacts),
   public.forecast_end(jsonb, jsonb, double precision, timestamptz, timestamptz),
-  public.forecast_held_until(uuid, jsonb),
   public.forecast_queues(public.call_batches),
   public.forecast_rate(public.call_batches),
   public.forecast_segments(jsonb, jsonb, timestamptz, timestamptz),
@@ -695,7 +660,6 @@ grant execute on function
   public.batch_forecast(uuid, timestamptz),
   public.contact_hours(public.campaign_contacts),
   public.forecast_end(jsonb, jsonb, double precision, timestamptz, timestamptz),
-  public.forecast_held_until(uuid, jsonb),
   public.forecast_queues(public.call_batches),
   public.forecast_rate(public.call_batches),
   public.forecast_segments(jsonb, jsonb, timestamptz, timestamptz),
@@ -721,7 +685,6 @@ grant execute on function
   public.forecast_queues(public.call_batches),
   public.forecast_rate(public.call_batches),
   public.batch_forecast(uuid, timestamptz),
-  public.forecast_held_until(uuid, jsonb),
   public.contact_hours(public.campaign_contacts),
   public.get_contact(uuid)
 to authenticated;

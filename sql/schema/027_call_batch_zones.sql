@@ -5,7 +5,9 @@ create table public.call_batch_zones (
   opens_at timestamptz not null,  -- from then until closes_at calls may begin; nothing may before
   closes_at timestamptz not null,  -- what follows is found out when it has passed
   created_at timestamptz not null default batchline.clock(),
+  waiting int not null default 0,  -- contacts that are pending or queued
   primary key (batch_id, time_zones),
+  constraint waiting_is_not_negative check (waiting >= 0),
   constraint opens_before_it_closes check (opens_at <= closes_at)
 );
 comment on table public.call_batch_zones is

@@ -1,6 +1,6 @@
 -- When a batch will have been called through at the earliest, as its list, hours and limits are now, and which of them
 -- decides; null when it is over. That people are called again who were not reached is not foretold, nor is what rules
--- about a number will hold back: only what they hold back already.
+-- about a number will hold back.
 create function public.batch_forecast(p_batch_id uuid, p_now timestamptz)
 returns jsonb
 language plpgsql stable
@@ -18,21 +18,18 @@ begin
   if v_batch.status in ('completed', 'failed', 'cancelled') then
     return null;
   end if;
-  v_from := greatest(p_now, v_batch.scheduled_for);
+  v_from := greatest(p_now, v_batch.scheduled_for, v_batch.waiting_until);
   v_queues := public.forecast_queues(v_batch);
   v_rate := public.forecast_rate(v_batch);
   if v_batch.status <> 'paused' and v_rate.per_second > 0 then
     v_end := public.forecast_end(
       v_batch.calling_hours, v_queues, v_rate.per_second, v_from, v_from + interval '60 days'
     );
-    if v_end is not null then
-      v_end := greatest(v_end, public.forecast_held_until(p_batch_id, v_queues));
-    end if;
   end if;
   if v_end is null or v_end >= v_batch.ends_at then
     return jsonb_build_object('earliest_completion', null, 'limited_by', 'cannot_finish');
   end if;
-  v_unhindered := v_from + make_interval(secs => (v_batch.pending + v_batch.queued) / v_rate.per_second);
+  v_unhindered := greatest(p_now, v_batch.scheduled_for) + make_interval(secs => (v_batch.pending + v_batch.queued) / v_rate.per_second);
   return jsonb_build_object(
     'earliest_completion', public.iso_utc(date_trunc('second', v_end + make_interval(secs => v_rate.seconds))),
     'limited_by', case when v_end > v_unhindered + interval '1 minute' then 'calling_hours' else v_rate.limited_by end

@@ -51,7 +51,6 @@ grant execute on function
   public.forecast_end(jsonb, jsonb, double precision, timestamptz, timestamptz),
   public.forecast_queues(public.call_batches),
   public.forecast_rate(public.call_batches),
-  public.forecast_held_until(uuid, jsonb),
   public.batch_forecast(uuid, timestamptz),
   public.contact_hours(public.campaign_contacts),
   public.get_contact(uuid),

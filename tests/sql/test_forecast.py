@@ -138,8 +138,7 @@ def test_of_a_batch_that_is_over_nothing_is_foretold(world: World) -> None:
 
 def test_what_a_rule_holds_back_is_waited_for(world: World) -> None:
     batch_id = world.processing(2)
-    held = world.contacts(batch_id)[0]
-    world.set("campaign_contacts", held["id"], next_attempt_at=world.time(7200), reason="Called too often")
+    world.set("call_batches", batch_id, waiting_until=world.time(7200))
 
     assert ahead(world, forecast(world, batch_id)) == pytest.approx(7260, abs=2)
 

@@ -37,7 +37,7 @@ USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
     "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
     "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
-    "forecast_rate", "forecast_held_until", "batch_forecast", "contact_hours", "get_contact",
+    "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 
