@@ -850,7 +850,7 @@ begin
 
   return jsonb_build_object(
     'active', cardinality(v_agencies) > 0,
-    'resting', batchline.all_rest(v_agencies, v_now),
+    'resting', v_calls = '{}' and batchline.all_rest(v_agencies, v_now),
     'calls', batchline.dial_orders(v_calls),
     'next_claim_in', case when v_next is not null then greatest(0, extract(epoch from v_next - batchline.clock())) end,
     'waiting_for_slot', v_waiting
