@@ -39,6 +39,8 @@ create policy sync_jobs_are_read_by_their_agency on public.historical_sync_jobs 
 create policy sync_failures_are_read_by_their_agency on public.historical_sync_failures for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy contact_imports_are_read_by_their_agency on public.contact_imports for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
@@ -54,5 +56,7 @@ alter table public.calls enable row level security;
 alter table public.call_events enable row level security;
 alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
+alter table public.contact_imports enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
+alter table public.contact_import_faults enable row level security;  -- likewise
