@@ -60,3 +60,4 @@ alter table public.contact_imports enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
 alter table public.contact_import_faults enable row level security;  -- likewise
+alter table public.counted_requests enable row level security;  -- likewise
