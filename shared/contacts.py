@@ -33,13 +33,14 @@ def e164(text: str) -> str:
 
 
 def _iana(name: str) -> str:
-    if name not in _time_zones():
+    if name not in time_zones():
         raise ValueError("must be an IANA time zone, such as America/New_York")
     return name
 
 
 @lru_cache(maxsize=1)
-def _time_zones() -> set[str]:
+def time_zones() -> set[str]:
+    """All IANA names."""
     return available_timezones()  # walks the whole zone database: some 20 ms
 
 

@@ -147,7 +147,7 @@ def _failures(name: str) -> Generator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code = cast("str", error.response["Error"]["Code"])
         kind = MissingObjectError if code in NOT_THERE else StorageError
         raise kind(f"{name}: {error}") from error
     except BotoCoreError as error:
