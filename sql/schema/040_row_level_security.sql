@@ -44,6 +44,13 @@ create policy contact_imports_are_read_by_their_agency on public.contact_imports
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+-- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
+create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
+  using (false);
+
+create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
+  using (false);
+
 alter table public.agencies enable row level security;
 alter table public.users enable row level security;
 alter table public.campaigns enable row level security;
@@ -61,3 +68,5 @@ alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
 alter table public.contact_import_faults enable row level security;  -- likewise
 alter table public.counted_requests enable row level security;  -- likewise
+alter table public.idempotent_answers enable row level security;
+alter table public.counted_requests enable row level security;
