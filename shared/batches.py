@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from shared.calling_hours import HasCallingHours
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created
@@ -49,12 +50,6 @@ def _instant(value: object) -> datetime:
     return time
 
 
-def _not_available_yet(value: object) -> object:
-    if value is not None:
-        raise ValueError("is not available yet; leave it out or send null")
-    return value
-
-
 Contacts = Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
 CallerId = Annotated[
     str,
@@ -81,7 +76,7 @@ class Retry(Input):
     on: list[Literal["no_answer", "busy", "dropped", "error"]] | None = None
 
 
-class BatchOptions(Input):
+class BatchOptions(HasCallingHours):
     """What may be said of a new batch and need not be. What the plan allows and whether a time lies in the past is for
     the database to say: a body that is repeated must mean the same as before."""
 
@@ -90,7 +85,6 @@ class BatchOptions(Input):
     scheduled_for: Instant | None = None
     name: Text | None = None
     retry: Retry | None = None
-    calling_hours: Annotated[None, BeforeValidator(_not_available_yet)] = None
 
 
 class NewBatch(BatchOptions):
@@ -172,14 +166,14 @@ def append(caller: Caller, more: MoreContacts, attempt: Attempt) -> Created[Appe
 
 def options(batch: BatchOptions) -> dict[str, Any]:
     """A batch without its contacts, as the database is told of it."""
-    given = batch.model_dump(exclude={"contacts", "retry", "calling_hours"})
+    given = batch.model_dump(exclude={"contacts", "retry"})
     return {**given, "retry": batch.retry and batch.retry.model_dump(exclude_none=True)}
 
 
 def _list(contacts: list[Contact]) -> dict[str, Any]:
     once = one_per_number(contacts)
     return {
-        "contacts": [contact.model_dump(exclude_none=True) for contact in once],
+        "contacts": [contact.stored() for contact in once],
         "duplicates_removed": len(contacts) - len(once),
     }
 

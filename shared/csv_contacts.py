@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
 
-from shared.contacts import MAX_CUSTOM_DATA_BYTES, e164, time_zones
+from shared.calling_hours import zones_of_number
+from shared.contacts import MAX_CUSTOM_DATA_BYTES, e164
 from shared.csv_columns import CUSTOM_DATA, NUMBER
 from shared.inputs import UNSTORABLE
+from shared.time_zones import is_iana
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +69,9 @@ class ContactReader:
                     faults.append((row, self._names[index], *fault))
         if self._custom or self._custom_data is not None:
             self._read_custom(cells, row, contact, faults)
+        if not faults:
+            zone = contact.get("timezone")
+            contact["time_zones"] = ((zone,) if zone else zones_of_number(contact[NUMBER])) or None
         if any(map(_unstorable, cells)):
             faults += [(row, self._names[i], "unstorable", None) for i, cell in enumerate(cells) if _unstorable(cell)]
         return faults or contact
@@ -122,7 +127,7 @@ def _email(text: str, contact: dict[str, Any]) -> tuple[str, object] | None:
 
 def _timezone(text: str, contact: dict[str, Any]) -> tuple[str, object] | None:
     contact["timezone"] = text
-    return None if text in time_zones() else ("timezone", None)
+    return None if is_iana(text) else ("timezone", None)
 
 
 def _max_attempts(text: str, contact: dict[str, Any]) -> tuple[str, object] | None:

@@ -53,6 +53,7 @@ create table public.call_batches (
     least(pending, queued, in_progress, completed, failed, skipped) >= 0
   ),
   constraint completed_means_nothing_left check (status <> 'completed' or pending + queued + in_progress = 0),
+  constraint waiting_only_while_processing check (waiting_until is null or status = 'processing'),
   constraint deleted_only_as_draft_or_when_final check (
     deleted_at is null or status in ('draft', 'completed', 'failed', 'cancelled')
   )

@@ -10,6 +10,7 @@ declare
   v_agency public.agencies;
   v_agent public.agent_mappings;
   v_campaign public.campaigns;
+  v_hours jsonb;
   v_batch public.call_batches;
 begin
   if v_answer is not null then
@@ -20,18 +21,24 @@ begin
   v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid);
   v_campaign := batchline.require_campaign(v_agency.id, (p_batch ->> 'campaign_id')::uuid);
   perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  -- JSON's null turns the hours off; what is not there at all leaves them to the campaign, or the default.
+  v_hours := nullif(
+    coalesce(p_batch -> 'calling_hours', v_campaign.calling_hours, batchline.default_calling_hours()), 'null'
+  );
+  perform batchline.require_time_zone(nullif(v_hours ->> 'timezone', 'recipient'), 'calling_hours.timezone');
   perform batchline.require_pace(
     v_agency, (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int
   );
 
   insert into public.call_batches (
     status, agency_id, campaign_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent,
-    retry, scheduled_for, created_by
+    calling_hours, retry, scheduled_for, created_by
   )
   values (
     case when p_batch ->> 'status' = 'draft' then 'draft' when v_start_at is null then 'pending' else 'scheduled' end,
     v_agency.id, v_campaign.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
     (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int,
+    v_hours,
     batchline.default_retry()
       || coalesce(v_campaign.retry, '{}')
       || coalesce(nullif(p_batch -> 'retry', 'null'), '{}'),

@@ -14,11 +14,11 @@ revoke update, delete, truncate on public.call_events from service_role;
 -- Leases, raw payloads, hashes of secrets and what only the dialler needs stay with service_role.
 grant select on
   public.users, public.campaigns, public.agent_mappings, public.agency_phone_numbers, public.do_not_call,
-  public.call_batches, public.campaign_contacts, public.v_call_batch_summary
+  public.call_batches, public.call_batch_zones, public.campaign_contacts, public.v_call_batch_summary
 to authenticated;
 grant select (
   id, public_id, name, max_calls_per_minute, max_concurrent_calls, created_at, default_calls_per_minute,
-  default_max_concurrent
+  default_max_concurrent, max_daily_calls_per_number, minutes_between_batches
 )
   on public.agencies to authenticated;
 grant select (

@@ -233,7 +233,10 @@ def test_beyond_what_everybody_has_only_the_agencys_plan_counts(
             {"scheduled_for": "9999-12-31T23:59:59-14:00"},
             "scheduled_for must be an ISO 8601 time, such as 2030-01-16T09:00:00Z",
         ),
-        ({"calling_hours": {"start": "8"}}, "calling_hours is not available yet; leave it out or send null"),
+        (
+            {"calling_hours": {}},
+            'calling_hours needs start and end, such as {"start": "08:00", "end": "21:00"}, or weekly',
+        ),
         ({"priority": 1}, "priority is not a known field"),
     ],
 )

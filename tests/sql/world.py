@@ -84,6 +84,7 @@ class World:
             "campaign_id": self.agency.campaign_id,
             "from_number": self.agency.from_number,
             **self._most,
+            "calling_hours": None,
             "contacts": [{"phone_number": one} if isinstance(one, str) else one for one in listed],
         }
         return self.verb("create_call_batch", p_user_id=user_id or self.agency.owner, p_batch=whole | batch)
