@@ -1,4 +1,4 @@
-"""Lists that come in while their batch is dialled: what is there is dialled, and nobody calls the batch done too early."""
+"""Lists that come in while their batch is dialled: what is there is dialled, and it is not done too early."""
 
 from __future__ import annotations
 

@@ -44,7 +44,10 @@ def test_a_list_is_kept_waiting_for_until_it_arrives(world: World) -> None:
 def test_what_is_wrong_with_a_row_is_said_with_row_column_and_remedy(world: World) -> None:
     forbid_number(world.db, world.agency.id, GOOD[9])
     header = ["Phone", "First Name", "E-Mail", "Time zone", "Max attempts", "Plan", "Notes"]
-    good = lambda number: [number, "Ann", "", "", "", "gold", ""]  # noqa: E731
+
+    def good(number: str) -> list[str]:
+        return [number, "Ann", "", "", "", "gold", ""]
+
     lines = [
         good(GOOD[0]),
         good("213 555 0123"),
@@ -179,7 +182,9 @@ def test_the_report_runs_no_formula(world: World) -> None:
     listed.run()
 
     assert [line[:2] for line in listed.report()] == [["2", "phone_number"], ["3", "timezone"]]
-    listed = List.of(world, f"phone_number,first name\n{GOOD[0]},{'x' * 300}\n".replace("first name", "-email").encode())
+    listed = List.of(
+        world, f"phone_number,first name\n{GOOD[0]},{'x' * 300}\n".replace("first name", "-email").encode()
+    )
     listed.run()
     assert listed.status == "failed"
     assert listed.report()[0][:2] == ["2", "'-email"]
