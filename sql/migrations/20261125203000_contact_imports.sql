@@ -61,6 +61,7 @@ create table public.contact_import_faults (
   import_id uuid not null references public.contact_imports (id) on delete cascade,
   cursor bigint not null,  -- of the chunk in which they were found
   faults jsonb not null,  -- [[row, column, what, detail], …]; put into words where the report is written
+  created_at timestamptz not null default batchline.clock(),
   primary key (import_id, cursor)
 );
 
@@ -69,8 +70,11 @@ comment on table public.contact_import_faults is 'What was wrong with the rows o
 create policy contact_imports_are_read_by_their_agency on public.contact_imports for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy contact_import_faults_are_read_by_nobody on public.contact_import_faults for select to authenticated
+  using (false);
+
 alter table public.contact_imports enable row level security;
-alter table public.contact_import_faults enable row level security;  -- no policy: nobody reads it but service_role
+alter table public.contact_import_faults enable row level security;
 
 revoke all on public.contact_imports, public.contact_import_faults from anon, authenticated;
 grant select, insert, update, delete on public.contact_imports, public.contact_import_faults to service_role;
@@ -212,6 +216,75 @@ begin
 end;
 $$;
 
+-- A batch of a user who may write, with its contacts. They come normalised, valid and without duplicates.
+create or replace function batchline.new_batch(p_user public.users, p_batch jsonb)
+returns public.call_batches
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_start_at timestamptz := batchline.start_time((p_batch ->> 'scheduled_for')::timestamptz, 'scheduled_for');
+  v_agency public.agencies;
+  v_agent public.agent_mappings;
+  v_campaign public.campaigns;
+  v_hours jsonb;
+  v_batch public.call_batches;
+begin
+  select * into v_agency from public.agencies where id = p_user.agency_id;
+  v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid);
+  v_campaign := batchline.require_campaign(v_agency.id, (p_batch ->> 'campaign_id')::uuid);
+  perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  -- JSON's null turns the hours off; what is not there at all leaves them to the campaign, or the default.
+  v_hours := nullif(
+    coalesce(p_batch -> 'calling_hours', v_campaign.calling_hours, batchline.default_calling_hours()), 'null'
+  );
+  perform batchline.require_time_zone(nullif(v_hours ->> 'timezone', 'recipient'), 'calling_hours.timezone');
+  perform batchline.require_pace(
+    v_agency, (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int
+  );
+
+  insert into public.call_batches (
+    status, agency_id, campaign_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent,
+    calling_hours, retry, scheduled_for, created_by
+  )
+  values (
+    case when p_batch ->> 'status' = 'draft' then 'draft' when v_start_at is null then 'pending' else 'scheduled' end,
+    v_agency.id, v_campaign.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
+    (p_batch ->> 'calls_per_minute')::int, (p_batch ->> 'max_concurrent')::int,
+    v_hours,
+    batchline.default_retry()
+      || coalesce(v_campaign.retry, '{}')
+      || coalesce(nullif(p_batch -> 'retry', 'null'), '{}'),
+    v_start_at, p_user.id
+  )
+  returning * into v_batch;
+
+  perform batchline.log_batch_event(v_batch, 'created', p_actor => p_user.id);
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
+  return v_batch;
+end;
+$$;
+
+-- One batch with its contacts, in one transaction. The contacts come normalised, valid and without duplicates.
+create or replace function batchline.create_call_batch(p_user_id uuid, p_batch jsonb, p_once jsonb default null)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_answer jsonb := batchline.recall_answer(v_user.agency_id, 'calls-batch-create', p_once);
+  v_batch public.call_batches;
+begin
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_batch := batchline.new_batch(v_user, p_batch);
+  return batchline.keep_answer(
+    v_user.agency_id, 'calls-batch-create', p_once,
+    batchline.created_batch_json(v_batch.id, coalesce((p_batch ->> 'duplicates_removed')::int, 0))
+  );
+end;
+$$;
+
 -- p_list: {"contacts": […], "duplicates_removed": n}. The contacts come as create_call_batch has them.
 create or replace function batchline.append_call_contacts(
   p_user_id uuid, p_batch_id uuid, p_list jsonb, p_once jsonb default null
@@ -242,6 +315,94 @@ begin
 end;
 $$;
 
+-- create_call_batch for programs. The id comes from outside, since the list is in object storage under it by now.
+create or replace function batchline.create_batch_call(
+  p_api_key text, p_secret_hash text, p_batch jsonb, p_once jsonb default null
+)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, true);
+  v_answer jsonb := batchline.recall_answer(v_key.agency_id, 'batch-call-create', p_once);
+  v_start record;
+  v_agency public.agencies;
+  v_agent public.agent_mappings;
+  v_batch public.call_batches;
+begin
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  select * into v_start from batchline.batch_call_start(
+    p_batch ->> 'status', (p_batch ->> 'scheduled_for')::timestamptz, (p_batch ->> 'send_now')::boolean
+  );
+  select * into v_agency from public.agencies where id = v_key.agency_id;
+  v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid, 'agent_id');
+  perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  perform batchline.require_time_zone(p_batch ->> 'timezone', 'timezone');
+
+  insert into public.call_batches (
+    id, status, agency_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent, calling_hours, retry,
+    scheduled_for, timezone, tasks_object, created_by
+  )
+  values (
+    (p_batch ->> 'id')::uuid, v_start.status, v_agency.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
+    v_agency.default_calls_per_minute, v_agency.default_max_concurrent,
+    batchline.default_calling_hours(), batchline.default_retry(), v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
+  )
+  returning * into v_batch;
+  perform batchline.log_batch_event(v_batch, 'created', 'API key ' || v_key.name, v_key.created_by);
+  perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
+  select * into v_batch from public.call_batches where id = v_batch.id;
+  return batchline.keep_answer(
+    v_agency.id, 'batch-call-create', p_once,
+    batchline.batch_call_json(v_batch)
+      || jsonb_build_object('created_by', v_key.created_by, 'session_id', p_batch ->> 'session_id')
+  );
+end;
+$$;
+
+-- What is given is changed: the name until the end, the rest while the batch is a draft or scheduled.
+-- draft <-> scheduled, draft, scheduled -> pending.
+create or replace function batchline.update_batch_call(
+  p_api_key text, p_secret_hash text, p_batch_id uuid, p_changes jsonb
+)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, true);
+  v_batch public.call_batches := batchline.require_batch_call(v_key.agency_id, p_batch_id);
+  v_new public.call_batches := jsonb_populate_record(v_batch, p_changes - '{status,send_now}'::text[]);
+  v_send_now boolean := coalesce((p_changes ->> 'send_now')::boolean, false);
+begin
+  if v_batch.status in ('completed', 'failed', 'cancelled') then
+    perform batchline.refuse(400, 'batch_call_final', 'Batch call has ended and cannot be changed');
+  elsif v_batch.status not in ('draft', 'scheduled') and p_changes - 'name' <> '{}' then
+    perform batchline.refuse(400, 'batch_call_started', 'Batch call has started: only its name can be changed');
+  end if;
+  if p_changes ? 'agent_mapping_id' then
+    perform batchline.require_agent(v_key.agency_id, v_new.agent_mapping_id, 'agent_id');
+  end if;
+  perform batchline.require_time_zone(p_changes ->> 'timezone', 'timezone');
+  if p_changes ?| '{status,scheduled_for,send_now}' then
+    select start.status, start.start_at into v_new.status, v_new.scheduled_for
+    from batchline.batch_call_start(
+      coalesce(p_changes ->> 'status', case when not v_send_now then v_batch.status end),
+      v_new.scheduled_for, v_send_now
+    ) as start;
+  end if;
+
+  update public.call_batches
+  set status = v_new.status, name = v_new.name, scheduled_for = v_new.scheduled_for, timezone = v_new.timezone,
+      agent_mapping_id = v_new.agent_mapping_id, edited_at = batchline.clock()
+  where id = p_batch_id and status = v_batch.status
+  returning * into v_batch;
+  perform batchline.log_batch_event(v_batch, 'edited', 'API key ' || v_key.name, v_key.created_by);
+  return batchline.batch_call_json(v_batch);
+end;
+$$;
+
 -- Asks for a file with a list: for the batch that p_upload names as batch_id, else for a new one, which is a draft made
 -- of the rest of p_upload. The id comes from outside, as the link to the file's place is made from it.
 create or replace function batchline.create_contact_import(
@@ -260,9 +421,7 @@ begin
     return v_answer;
   end if;
   if v_batch_id is null then
-    v_batch_id := batchline.create_call_batch(
-      v_user.id, p_upload || '{"status": "draft", "contacts": []}'
-    ) ->> 'batch_id';
+    v_batch_id := (batchline.new_batch(v_user, p_upload || '{"status": "draft", "contacts": []}')).id;
   else
     perform batchline.require_open_batch(v_user.agency_id, v_batch_id);
   end if;
@@ -608,6 +767,7 @@ revoke all on function
   batchline.finish_contact_import(uuid, text, int),
   batchline.list_contact_faults(uuid, bigint, int),
   batchline.lock_contact_import(uuid),
+  batchline.new_batch(public.users, jsonb),
   batchline.note_uploads(jsonb, uuid[]),
   batchline.record_contact_chunk(uuid, text, jsonb, double precision),
   batchline.release_contact_import(uuid, text),
@@ -627,6 +787,7 @@ grant execute on function
   batchline.finish_contact_import(uuid, text, int),
   batchline.list_contact_faults(uuid, bigint, int),
   batchline.lock_contact_import(uuid),
+  batchline.new_batch(public.users, jsonb),
   batchline.note_uploads(jsonb, uuid[]),
   batchline.record_contact_chunk(uuid, text, jsonb, double precision),
   batchline.release_contact_import(uuid, text),

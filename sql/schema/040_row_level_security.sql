@@ -54,6 +54,9 @@ create policy api_keys_are_read_by_their_agency on public.api_keys for select to
 create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
   using (false);
 
+create policy contact_import_faults_are_read_by_nobody on public.contact_import_faults for select to authenticated
+  using (false);
+
 create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
   using (false);
 
@@ -72,6 +75,6 @@ alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
 alter table public.contact_imports enable row level security;
 alter table public.api_keys enable row level security;
-alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
-alter table public.contact_import_faults enable row level security;  -- likewise
-alter table public.counted_requests enable row level security;  -- likewise
+alter table public.idempotent_answers enable row level security;
+alter table public.contact_import_faults enable row level security;
+alter table public.counted_requests enable row level security;

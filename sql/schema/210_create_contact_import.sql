@@ -16,9 +16,7 @@ begin
     return v_answer;
   end if;
   if v_batch_id is null then
-    v_batch_id := batchline.create_call_batch(
-      v_user.id, p_upload || '{"status": "draft", "contacts": []}'
-    ) ->> 'batch_id';
+    v_batch_id := (batchline.new_batch(v_user, p_upload || '{"status": "draft", "contacts": []}')).id;
   else
     perform batchline.require_open_batch(v_user.agency_id, v_batch_id);
   end if;

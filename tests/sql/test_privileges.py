@@ -30,7 +30,7 @@ HIDDEN_FROM_USERS = {
     "call_events": {"ultravox_call_id", "payload"},
     "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
     "contact_imports": {"asked_at", "etag", "attempts", "resume_after", "last_error_at", "claimed_by", "claimed_until"},
-    "contact_import_faults": {"import_id", "cursor", "faults"},
+    "contact_import_faults": {"import_id", "cursor", "faults", "created_at"},
     "api_keys": {"secret_hash"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
     "counted_requests": {"caller_id", "created_at", "id"},
