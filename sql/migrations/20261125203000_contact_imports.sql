@@ -187,14 +187,17 @@ $$;
 create or replace function batchline.append_contacts(p_batch public.call_batches, p_contacts jsonb)
 returns jsonb
 language plpgsql volatile
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off
 as $$
 declare
   v_duplicates int[] := array(
     select listing.place
     from jsonb_array_elements(p_contacts) with ordinality as listing (contact, place)
-    join public.campaign_contacts as known
-      on known.batch_id = p_batch.id and known.phone_number = listing.contact ->> 'phone_number'
+    cross join lateral (  -- one look at the unique index for each: a join would read the whole batch
+      select from public.campaign_contacts
+      where batch_id = p_batch.id and phone_number = listing.contact ->> 'phone_number'
+      limit 1
+    ) as known
     order by listing.place
   );
   v_new jsonb := p_contacts;
