@@ -161,7 +161,9 @@ def _under_kills(here: Ground, count: int) -> tuple[int, bool]:
                 process.kill()
                 kills += 1
         here.db.execute("update public.contact_imports set claimed_until = 'epoch' where claimed_by <> ''")
-        ((status, batch_id),) = here.rows("select status, batch_id from public.contact_imports where id = %s", (import_id,))
+        ((status, batch_id),) = here.rows(
+            "select status, batch_id from public.contact_imports where id = %s", (import_id,)
+        )
         if status not in ("pending", "in_progress"):
             break
     wanted = [number_of(n) for n in range(count) if line_of(n)[1] is None]
