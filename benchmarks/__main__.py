@@ -1,4 +1,4 @@
-"""`python -m benchmarks [utilisation] [dial_rate] [sync] [create] [lists] [--quick]`: measures, prints a report, keeps it.
+"""`python -m benchmarks [utilisation] [dial_rate] [sync] [create] [lists] [--quick]`: measures, keeps a report.
 
 Exit status 0 only if every target was met.
 """

@@ -102,7 +102,8 @@ def run(count: int, killed: int) -> tuple[str, bool]:
         for name, side in (("phone-number library alone", library), ("import", reader))
     ]
     verdict = (
-        f"Ratio {ratio:.2f}, target {SPEED_TARGET}; peak memory {reader['peak_mb']:.0f} MB, at most {MEMORY_TARGET_MB}; "
+        f"Ratio {ratio:.2f}, target {SPEED_TARGET}; peak memory {reader['peak_mb']:.0f} MB, "
+        f"at most {MEMORY_TARGET_MB}; "
         f"the report of {len(expected):,} faults is {'exact' if exact else 'not exact'}; after {kills} SIGKILLs in "
         f"{killed:,} rows each was read {'once' if once else 'NOT once'}: {'met' if met else 'missed'}."
     )

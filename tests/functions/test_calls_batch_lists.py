@@ -30,7 +30,7 @@ def people(*numbers: str) -> list[dict[str, str]]:
 
 
 def new_batch(agency: Agency, **fields: object) -> dict[str, Any]:
-    return {name: value for name, value in batch_body(agency, **fields).items() if name != "contacts"}
+    return {name: value for name, value in (batch_body(agency) | fields).items() if name != "contacts"}
 
 
 def put(url: str, content: bytes) -> None:

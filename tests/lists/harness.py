@@ -71,9 +71,9 @@ class List:
     batch_id: str
 
     @classmethod
-    def ask(cls, world: World, batch: Batch | None = None, **fields: object) -> List:
+    def ask(cls, world: World, batch: Batch | None = None) -> List:
         """Asks for a file: for a batch that exists, or a new one."""
-        body = batch_body(world.agency, calls_per_minute=6000, max_concurrent=1000, **fields)
+        body = batch_body(world.agency, calls_per_minute=6000, max_concurrent=1000, calling_hours=None)
         given = {"batch_id": batch.id} if batch else {**body, "contacts": None}
         params = {"p_user_id": world.agency.owner, "p_upload": given, "p_seconds": 3600}
         answer = database.rpc("create_contact_import", {**params, "p_import_id": uuid4()})
