@@ -187,7 +187,7 @@ def _main(side: str, *arguments: str) -> None:
     number_of(0)
     began = time.perf_counter()
     if side == "worker":
-        answer = lists.process(lambda: 3_600_000)
+        answer: dict[str, Any] = lists.process(lambda: 3_600_000)
         assert [entry["status"] for entry in answer["results"]] == ["completed"], answer
     else:
         for n in range(int(arguments[0])):
