@@ -47,6 +47,16 @@ class CreatedBatch(TypedDict):
     forecast: Forecast
 
 
+class AppendedContacts(TypedDict):
+    """What became of a list: `added` are stored, of which `skipped` will not be dialled; the rest the batch had."""
+
+    batch_id: UUID
+    added: Count
+    duplicates_skipped: Count
+    skipped: Count
+    total_contacts: Count
+
+
 class Batch(TypedDict):
     """A batch and how far it is. `pending` contacts wait for the start; `queued` ones may be dialled."""
 

@@ -133,11 +133,12 @@ def endpoint(
 
 
 def creation(
-    model: type[Model], *, failure: str = FAILURE
+    model: type[Model], *, status: int = 201, failure: str = FAILURE
 ) -> Callable[[Callable[[Caller, Model, Attempt], Created[Json]]], Handler]:
     """As `endpoint`, for a POST with which an owner or admin creates something: 201, and 201 again when it is repeated.
 
-    The work hands the attempt on to the database, which knows whether it is the first.
+    The work hands the attempt on to the database, which knows whether it is the first. `status`: instead of 201, where
+    something that exists is added to.
     """
 
     def decorate(work: Callable[[Caller, Model, Attempt], Created[Json]]) -> Handler:
@@ -146,16 +147,16 @@ def creation(
             with _authorized_first(who, writes=True):
                 given = _read(request, "POST", model)
                 attempt = Attempt.of(request.id, request.headers, given)
-            return created(work(who, given, attempt))
+            return created(work(who, given, attempt), status)
 
         return route("POST", failure=failure)(answer)
 
     return decorate
 
 
-def created(made: Created[Json]) -> Answer:
+def created(made: Created[Json], status: int = 201) -> Answer:
     """The answer to a creation, or to its repetition."""
-    return Answer(201, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
+    return Answer(status, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
 
 
 def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:

@@ -42,6 +42,7 @@ MUST_BE_LESS = (
     (("sync_page_timeout_seconds",), "sync_fetch_seconds"),
     # A lease that ends while its holder waits for a page would have the page fetched twice.
     (("sync_fetch_seconds", "write_timeout_seconds", "write_timeout_seconds"), "sync_lease_seconds"),
+    (("import_slice_seconds", "write_timeout_seconds", "write_timeout_seconds"), "import_lease_seconds"),
 )
 
 
@@ -80,6 +81,9 @@ class Settings(BaseModel):
     sync_page_timeout_seconds: Seconds = 30  # one request for a page
     sync_fetch_seconds: Seconds = 60  # a page with all repeats and the waits that the provider asks for
     sync_lease_seconds: Seconds = 120
+    import_chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 2000  # of a list, in one transaction
+    import_slice_seconds: Seconds = 30  # after which a list gives way to another that waits
+    import_lease_seconds: Seconds = 90
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 LINK_SECONDS = 3600
+PIECE_BYTES = 8 * 1024 * 1024  # S3 takes at most 10,000 parts, each but the last of at least 5 MB
+NOT_THERE = {"404", "NoSuchKey", "412", "PreconditionFailed"}
 _one_at_a_time = Lock()  # boto3's default session cannot make clients in two threads at once
 
 
 class StorageError(AppError):
     """The object storage did not do what it was asked."""
+
+
+class MissingObjectError(StorageError):
+    """There is no such object, or another one in its place."""
 
 
 def put_json(name: str, content: bytes) -> None:
@@ -31,6 +38,85 @@ def put_json(name: str, content: bytes) -> None:
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as it is now; another one in its place has another etag."""
+
+    size_bytes: int
+    etag: str
+
+
+def upload_link(name: str, content_type: str) -> str:
+    """A URL to which anybody who has it may PUT the object, of that type, for the next hour."""
+    with _failures(name):
+        where = {"Bucket": settings().storage_bucket, "Key": name, "ContentType": content_type}
+        return _client().generate_presigned_url("put_object", Params=where, ExpiresIn=LINK_SECONDS)
+
+
+def look(name: str) -> Stored | None:
+    """What is stored under a name; None: nothing. Raises StorageError."""
+    try:
+        with _failures(name):
+            found = _client().head_object(Bucket=settings().storage_bucket, Key=name)
+    except MissingObjectError:
+        return None
+    return Stored(found["ContentLength"], found["ETag"])
+
+
+def read(name: str, etag: str, start: int, end: int) -> bytes:
+    """The bytes from `start` up to but without `end`, or as many as there are.
+
+    Raises MissingObjectError where the object is gone or another one has come in its place; StorageError.
+    """
+    with _failures(name):
+        asked = {"Bucket": settings().storage_bucket, "Key": name, "IfMatch": etag, "Range": f"bytes={start}-{end - 1}"}
+        return _client().get_object(**asked)["Body"].read()
+
+
+class Pieces:
+    """An object that is stored while it is still being made: what was written so far is kept in storage, not here.
+
+    A context manager: the object is there after a block that ends well, and not at all after another.
+    """
+
+    def __init__(self, name: str, content_type: str) -> None:
+        self._name = name
+        self._where = {"Bucket": settings().storage_bucket, "Key": name}
+        self._content_type = content_type
+        self._buffer = bytearray()
+        self._upload_id = ""
+        self._parts: list[dict[str, object]] = []
+
+    def __enter__(self) -> Pieces:
+        with _failures(self._name):
+            made = {"ContentType": self._content_type, "ServerSideEncryption": "AES256"}
+            self._upload_id = _client().create_multipart_upload(**self._where, **made)["UploadId"]
+        return self
+
+    def write(self, content: bytes) -> None:
+        """More of the object. Raises StorageError."""
+        self._buffer += content
+        if len(self._buffer) >= PIECE_BYTES:
+            self._send()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with _failures(self._name):
+            if kind is not None:
+                _client().abort_multipart_upload(**self._where, UploadId=self._upload_id)
+                return
+            self._send()
+            parts = {"Parts": self._parts}
+            _client().complete_multipart_upload(**self._where, UploadId=self._upload_id, MultipartUpload=parts)
+
+    def _send(self) -> None:
+        number = len(self._parts) + 1
+        with _failures(self._name):
+            part = {"UploadId": self._upload_id, "PartNumber": number, "Body": bytes(self._buffer)}
+            etag = _client().upload_part(**self._where, **part)["ETag"]
+        self._parts.append({"PartNumber": number, "ETag": etag})
+        self._buffer.clear()
 
 
 def link(name: str) -> str:
@@ -60,7 +146,11 @@ def _failures(name: str) -> Generator[None]:
 
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        code = cast("str", error.response["Error"]["Code"])
+        kind = MissingObjectError if code in NOT_THERE else StorageError
+        raise kind(f"{name}: {error}") from error
+    except BotoCoreError as error:
         raise StorageError(f"{name}: {error}") from error
 
 

@@ -34,6 +34,11 @@ grant select (
   completed_at, last_activity_at
 ) on public.historical_sync_jobs to authenticated;
 grant select on public.historical_sync_failures to authenticated;
+grant select (
+  id, status, agency_id, batch_id, expires_at, size_bytes, cursor, rows_seen, rows_read, added, duplicates_skipped,
+  skipped, invalid, columns, report_rows, error_message, created_by, created_at, started_at, completed_at,
+  last_activity_at
+) on public.contact_imports to authenticated;
 grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
   on public.api_keys to authenticated;
 
@@ -60,5 +65,6 @@ grant execute on function
   public.get_sync_status(),
   public.list_do_not_call(int, bigint),
   public.campaign_json(public.campaigns),
-  public.list_campaigns(int, int)
+  public.list_campaigns(int, int),
+  public.get_contact_import(uuid)
 to authenticated;

@@ -12,6 +12,7 @@ import pytest
 from tests.calling import FUNCTIONS, call
 from tests.factories import batch_body, make_agency, make_api_key, make_user
 from tests.sql.importing import Import
+from tests.sql.listing import Listed
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ NOT_FOUND = (404, "Batch not found or does not belong to the user's agency")
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "calls-batch-create": lambda world: batch_body(world.agency),
+    "calls-batch-append": lambda world: {
+        "batch_id": str(world.batch_in("processing")),
+        "contacts": [{"phone_number": "+12135550177"}],
+    },
+    "calls-batch-upload": lambda world: {
+        name: value for name, value in batch_body(world.agency).items() if name != "contacts"
+    },
+    "calls-batch-import-get": lambda world: {"import_id": str(Listed(world).id)},
     "api-keys-create": lambda _world: {"name": "CRM"},
     "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
     "calls-batch-contact": lambda world: {"contact_id": world.contacts(world.create())[0]["id"]},
@@ -84,6 +93,9 @@ ENDPOINTS = [
     Endpoint("calls-batch-resume", "POST", "paused", "Failed to update batch status"),
     Endpoint("calls-batch-cancel", "POST", "processing", "Failed to update batch status"),
     Endpoint("calls-batch-execute", "POST", "draft", "Failed to update batch status"),
+    Endpoint("calls-batch-append", "POST", None, "Failed to add contacts to the batch"),
+    Endpoint("calls-batch-upload", "POST", None, "Failed to create upload"),
+    Endpoint("calls-batch-import-get", "GET", None, "Failed to fetch import from the database"),
     Endpoint("api-keys-create", "POST", None, "Failed to create API key"),
     Endpoint("api-keys-list", "GET", None, "Failed to fetch API keys from the database"),
     Endpoint("api-keys-revoke", "POST", None, "Failed to revoke API key"),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.sql.checks import assert_sound
 from tests.sql.importing import Import
+from tests.sql.listing import Listed
 
 if TYPE_CHECKING:
     from tests.sql.world import World
@@ -80,6 +81,22 @@ SYNC: list[Case] = [
     ("in_progress", {"claimed_until": None}, "sync_lease_has_a_holder"),
     ("pending", {"claimed_by": "worker", "claimed_until": NOW}, "sync_lease_only_in_progress"),
     ("pending", {"status": "failed", "completed_at": NOW}, "failed_sync_says_why"),
+]
+LIST: list[Case] = [
+    ("pending", {"status": "asleep"}, "import_status_is_known"),
+    ("pending", {"invalid": -1, "duplicates_skipped": 1}, "import_counters_are_not_negative"),
+    ("pending", {"rows_read": 1}, "import_counters_add_up"),
+    ("pending", {"skipped": 1}, "import_counters_add_up"),
+    ("in_progress", {"cursor": 101}, "import_reads_no_further_than_the_file"),
+    ("pending", {"etag": "e"}, "import_knows_its_file_whole"),
+    ("pending", {"started_at": NOW}, "import_started_at_unset_while_pending"),
+    ("in_progress", {"started_at": None}, "import_started_at_set_once_begun"),
+    ("in_progress", {"etag": None, "size_bytes": None}, "import_started_at_set_once_begun"),
+    ("in_progress", {"completed_at": NOW}, "import_completed_at_exactly_when_final"),
+    ("in_progress", {"status": "completed"}, "import_completed_at_exactly_when_final"),
+    ("in_progress", {"claimed_by": None}, "import_lease_has_a_holder"),
+    ("pending", {"claimed_by": "worker", "claimed_until": NOW}, "import_lease_only_in_progress"),
+    ("pending", {"status": "failed", "completed_at": NOW}, "failed_import_says_why"),
 ]
 
 
@@ -189,3 +206,13 @@ def test_a_statement_that_moves_nobody_changes_no_counter(world: World) -> None:
     world.connection.execute("update public.campaign_contacts set title = 'Dr' where false")
 
     assert world.batch(batch_id) == before
+
+
+@pytest.mark.parametrize(("status", "changes", "constraint"), LIST, ids=names(LIST))
+def test_no_list_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    listed = Listed.claimed(world) if status == "in_progress" else Listed(world)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("contact_imports", listed.id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint

@@ -17,9 +17,9 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers", "counted_requests", "call_batch_zones",
+    "idempotent_answers", "counted_requests", "call_batch_zones", "contact_imports", "contact_import_faults",
 }  # fmt: skip
-OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests"}
+OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests", "contact_import_faults"}
 VIEWS = {"v_call_batch_summary"}
 HIDDEN_FROM_USERS = {
     "agencies": {"account_checked_at", "dial_after", "max_requests_per_minute"},
@@ -29,6 +29,8 @@ HIDDEN_FROM_USERS = {
     },
     "call_events": {"ultravox_call_id", "payload"},
     "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
+    "contact_imports": {"asked_at", "etag", "attempts", "resume_after", "last_error_at", "claimed_by", "claimed_until"},
+    "contact_import_faults": {"import_id", "cursor", "faults", "created_at"},
     "api_keys": {"secret_hash"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
     "counted_requests": {"caller_id", "created_at", "id"},
@@ -38,7 +40,7 @@ USERS_MAY_CALL = {
     "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
     "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
     "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
-    "reading_time",
+    "reading_time", "get_contact_import",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 
