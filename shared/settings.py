@@ -80,6 +80,9 @@ class Settings(BaseModel):
     sync_page_timeout_seconds: Seconds = 30  # one request for a page
     sync_fetch_seconds: Seconds = 60  # a page with all repeats and the waits that the provider asks for
     sync_lease_seconds: Seconds = 120
+    dispatch_queue_url: Url | None = None  # of the function's own queue; without it one run serves all agencies
+    dispatch_concurrency: Annotated[int, Field(ge=2, le=1000)] = 100  # that of the queue's event source mapping
+    dispatch_every_seconds: Seconds = 60  # the schedule's period
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property
