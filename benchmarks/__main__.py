@@ -1,4 +1,4 @@
-"""`python -m benchmarks [utilisation] [dial_rate] [sync] [create] [--quick]`: measures, prints a report, keeps it.
+"""`python -m benchmarks [NAME …] [--quick]`: measures, prints a report, keeps it. The names are below.
 
 Exit status 0 only if every target was met.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import create, dial_rate, report, sync, utilisation
+from benchmarks import create, dial_rate, fanout, report, sync, utilisation
 
-NAMES = ("utilisation", "dial_rate", "sync", "create")
+NAMES = ("utilisation", "dial_rate", "sync", "create", "fanout")
 
 
 def main() -> int:
@@ -21,6 +21,8 @@ def main() -> int:
             text, is_met = utilisation.run(1 if options.quick else 3)
         elif name == "sync":
             text, is_met = sync.run(*((5_000, 50_000) if options.quick else (50_000, 1_000_000)))
+        elif name == "fanout":
+            text, is_met = fanout.run(*((40, 2) if options.quick else (500, 3)))
         elif name == "create":
             text, is_met = create.run(3 if options.quick else 7)
         else:
