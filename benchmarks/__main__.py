@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import create, dial_rate, fanout, report, sync, utilisation
+from benchmarks import costs, create, dial_rate, fanout, report, sync, utilisation
 
-NAMES = ("utilisation", "dial_rate", "sync", "create", "fanout")
+NAMES = ("utilisation", "dial_rate", "sync", "create", "fanout", "costs")
 
 
 def main() -> int:
@@ -23,6 +23,8 @@ def main() -> int:
             text, is_met = sync.run(*((5_000, 50_000) if options.quick else (50_000, 1_000_000)))
         elif name == "fanout":
             text, is_met = fanout.run(*((40, 2) if options.quick else (500, 3)))
+        elif name == "costs":
+            text, is_met = costs.run(1_000 if options.quick else 5_000)
         elif name == "create":
             text, is_met = create.run(3 if options.quick else 7)
         else:

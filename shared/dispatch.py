@@ -32,7 +32,7 @@ RemainingMs = Callable[[], int]
 Work = Callable[[RemainingMs, "str | None", "float | None"], Mapping[str, object]]
 
 ENTRIES = 10  # SQS takes no more in one request
-SENDERS = 16
+SENDERS = 8
 OVERLAP_SECONDS = 20  # so that no second between two messages of an agency is without a run
 USED = 0.9  # of the workers' time, where they are fewer than the agencies: starting and settling take some
 _one_at_a_time = Lock()  # boto3's default session cannot make clients in two threads at once
@@ -162,8 +162,8 @@ def _cached_client() -> Any:
 
     config = Config(
         connect_timeout=2,
-        read_timeout=5,
+        read_timeout=10,
         max_pool_connections=SENDERS,
-        retries={"total_max_attempts": 3, "mode": "standard"},
+        retries={"total_max_attempts": 5, "mode": "standard"},
     )
     return cast("Any", boto3).client("sqs", config=config)
