@@ -13,9 +13,11 @@ from local import mapping
 from local.functions import Context
 from shared import dispatch
 from shared.settings import settings
+from tests.calling import FUNCTIONS
 from tests.dialer.fleet import PROCESS, Fleet
 from tests.dialer.harness import World, until
 from tests.sql.checks import assert_sound
+from tests.sync.harness import Past
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,3 +190,19 @@ def test_where_workers_are_fewer_than_agencies_each_gets_its_share_of_the_minute
     change_settings(DISPATCH_CONCURRENCY="100", DISPATCH_EVERY_SECONDS="60")
 
     assert dispatch.share(agencies) == pytest.approx(seconds)
+
+
+def test_an_import_is_one_message_and_its_share_of_time_ends_it_where_it_can_go_on(
+    fleet: Fleet, db: Connection, provider: Simulator
+) -> None:
+    past = Past.make(db, provider, 30)  # leaves nothing that keeps a processor busy
+    past.start()
+    sync = FUNCTIONS["process-historical-sync"]
+
+    assert sync.resolve()(sync.schedules[0].event, Context(sync))["dispatched"] >= 1
+    fleet.sqs.purge_queue(QueueUrl=fleet.queue_url)
+    for seconds, status in ((1e-6, "in_progress"), (60, "completed")):
+        fleet.send({"agency_id": str(past.world.agency.id), "seconds": seconds})
+        event = mapping.event(received(fleet))
+        assert sync.resolve()(event, Context(sync)) == {"batchItemFailures": []}
+        assert past.status == status
