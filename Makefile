@@ -37,7 +37,7 @@ down: ## Stop it
 	@if [ -x $(RUN) ]; then $(RUN) -m local down; else echo "No stack runs."; fi
 
 migrate: setup ## Bring the database of DATABASE_URL up to date; ARGS=--dry-run only says what is missing
-	@DATABASE_URL="$(DATABASE_URL)" $(RUN) -m ops.migrate $(ARGS)
+	@$(RUN) -m ops.migrate $(ARGS)
 
 bench: setup ## Measure, side by side with the simple way; the report is in benchmarks/results
 	@$(RUN) -m benchmarks $(ARGS)
