@@ -84,6 +84,9 @@ class Settings(BaseModel):
     import_chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 2000  # of a list, in one transaction
     import_slice_seconds: Seconds = 30  # after which a list gives way to another that waits
     import_lease_seconds: Seconds = 90
+    dispatch_queue_url: Url | None = None  # of the function's own queue; without it one run serves all agencies
+    dispatch_concurrency: Annotated[int, Field(ge=2, le=1000)] = 100  # that of the queue's event source mapping
+    dispatch_every_seconds: Seconds = 60  # the schedule's period
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -206,6 +206,10 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "create_historical_sync_job": lambda world: lambda: Import(world),
     "get_sync_status": lambda world: lambda: world.ask(world.agency.member, "get_sync_status"),
     "sweep_calls": lambda world: world.sweep,
+    "sweep_calls of an agency": lambda world: (
+        lambda: world.verb("sweep_calls", p_limit=100, p_give_up_seconds=86400, p_agency_id=world.agency.id)
+    ),
+    "dialling_agencies": lambda world: lambda: world.verb("dialling_agencies"),
     "claim_questions": lambda world: world.questions,
     "record_answers": answer,
     "list_call_batches": lambda world: (
