@@ -20,6 +20,11 @@ so that the whole of it stands still.
 * sync_after_fetch   *  the page is there
 * sync_before_record    the page is about to be written
 * sync_recorded         it has been written, and its thread knows
+* notice_claimed     *  claim_notices has answered
+* notice_before_send *  a notice is about to be sent
+* notice_sent        *  its receiver has answered
+* notices_before_record  what became of a batch's notices is about to be written
+* notices_recorded       it has been written, and its thread knows
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ MUST_BE_LESS = (
     (("sync_page_timeout_seconds",), "sync_fetch_seconds"),
     # A lease that ends while its holder waits for a page would have the page fetched twice.
     (("sync_fetch_seconds", "write_timeout_seconds", "write_timeout_seconds"), "sync_lease_seconds"),
+    # A lease that ends while its holder waits for a receiver would have a notice sent out of its order.
+    (("notice_timeout_seconds", "write_timeout_seconds", "write_timeout_seconds"), "notice_lease_seconds"),
 )
 
 
@@ -80,6 +82,10 @@ class Settings(BaseModel):
     sync_page_timeout_seconds: Seconds = 30  # one request for a page
     sync_fetch_seconds: Seconds = 60  # a page with all repeats and the waits that the provider asks for
     sync_lease_seconds: Seconds = 120
+    notice_timeout_seconds: Seconds = 15  # one attempt, from looking up the host to the last byte of the answer
+    notice_lease_seconds: Seconds = 120
+    notices_allow_http: bool = False  # both for receivers on the machine or the network of whoever tries things out
+    notices_allow_private: bool = False
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

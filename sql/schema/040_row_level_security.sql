@@ -42,6 +42,12 @@ create policy sync_failures_are_read_by_their_agency on public.historical_sync_f
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy notice_endpoints_are_read_by_their_agency on public.notice_endpoints for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy notices_are_read_by_their_agency on public.notices for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
 alter table public.agencies enable row level security;
 alter table public.users enable row level security;
 alter table public.campaigns enable row level security;
@@ -56,3 +62,5 @@ alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
+alter table public.notice_endpoints enable row level security;
+alter table public.notices enable row level security;
