@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 RUN := .venv/bin/python
 ARGS ?=
+# Files side by side, each in one process: stacks, databases and environment are a process's own.
+TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 .PHONY: help setup demo test chaos up down bench check audit lock
@@ -23,7 +25,7 @@ demo: setup ## Watch 1,000 people being called by a simulator; ARGS="--contacts 
 	@$(RUN) -m local demo $(ARGS)
 
 test: setup ## Run all tests
-	@$(RUN) -m pytest $(ARGS)
+	@$(TESTS) $(ARGS)
 
 chaos: setup ## Kill, freeze and mislead the dialler; writes docs/reliability.md; ARGS="--seed 7 --only NAME"
 	@$(RUN) -m tests.chaos $(ARGS)
@@ -42,7 +44,7 @@ check: setup ## Everything that CI runs: format, lint, types, reference, tests
 	@$(RUN) -m ruff check .
 	@node_modules/.bin/pyright
 	@$(RUN) -m local openapi --check
-	@$(RUN) -m pytest $(ARGS)
+	@$(TESTS) $(ARGS)
 
 audit: setup ## Look for known vulnerabilities in what the locks name
 	@$(RUN) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock

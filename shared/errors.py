@@ -125,7 +125,8 @@ BY_STATUS: dict[int, type[AppError]] = {kind.status: kind for kind in AppError._
 def refusal(sqlstate: str, message: str, details: str | None) -> AppError | None:
     """The error that a function of ours raised as SQLSTATE PTxyz, or None where it was no refusal of ours.
 
-    `details` is a JSON object: its `code` is the error's code, the rest are members of the answer.
+    `details` is a JSON object: its `code` is the error's code, its `retry_after` (seconds) a header, the rest are
+    members of the answer.
     """
     if not (sqlstate.startswith("PT") and sqlstate[2:].isdecimal()):
         return None
@@ -133,8 +134,9 @@ def refusal(sqlstate: str, message: str, details: str | None) -> AppError | None
     if kind is None:
         return None
     members = _object(details)
-    code = members.pop("code", None)
-    return kind(message, code=code, members=members)
+    code, wait = members.pop("code", None), members.pop("retry_after", None)
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return kind(message, code=code, headers=headers, members=members)
 
 
 def _object(text: str | None) -> dict[str, Any]:

@@ -71,7 +71,7 @@ DESCRIPTIONS: Mapping[int, str] = {
     409: "The state of things contradicts the request.",
     413: "The body is larger than 4 MB.",
     422: "The request contradicts an earlier one with the same key.",
-    429: "Too many requests.",
+    429: "More requests than the caller may make in a minute, or than the gateway takes in a second.",
     500: "Something failed on our side; the log has the rest.",
     503: "A service that the request needs cannot be reached.",
 }
@@ -89,7 +89,7 @@ EXAMPLES: Mapping[int, Json] = {
         "error": "This Idempotency-Key was used before, with another body",
         "code": "idempotency_key_reused",
     },
-    429: {"error": "Too many requests. Please wait a little.", "code": "too_many_requests"},
+    429: {"error": "More than 120 requests in a minute. Please try again in 18 s.", "code": "too_many_requests"},
     500: {"error": "Something went wrong on our side.", "code": "internal_error"},
     503: {"error": "A service this request needs cannot be reached. Please try again.", "code": "unavailable"},
 }

@@ -10,8 +10,10 @@ create table public.agencies (
   created_at timestamptz not null default batchline.clock(),
   default_calls_per_minute int not null default 30,  -- of batches that programs create
   default_max_concurrent int not null default 10,
+  max_requests_per_minute int not null default 120,  -- of each user and each API key, of what writes
   constraint agencies_public_id_is_unique unique (public_id),
   constraint agency_pace_is_positive check (max_calls_per_minute > 0 and max_concurrent_calls > 0),
+  constraint request_limit_is_positive check (max_requests_per_minute > 0),
   constraint default_pace_is_positive check (default_calls_per_minute > 0 and default_max_concurrent > 0),
   constraint provider_cap_is_not_negative check (provider_concurrent_calls >= 0)
 );

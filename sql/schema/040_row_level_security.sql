@@ -64,3 +64,4 @@ alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
 alter table public.notice_endpoints enable row level security;
 alter table public.notices enable row level security;
+alter table public.counted_requests enable row level security;  -- likewise

@@ -1,7 +1,7 @@
--- Who asks: role and agency as they are now, in the transaction that acts on them.
+-- Who asks: role and agency as they are now, in the transaction that acts on them. Counts for their limit.
 create function batchline.require_user(p_user_id uuid, p_writes boolean)
 returns public.users
-language plpgsql stable set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_user public.users;
@@ -13,6 +13,7 @@ begin
   if p_writes and v_user.role not in ('agency_owner', 'agency_admin') then
     perform batchline.refuse(403, 'forbidden', 'User role is not agency_owner or agency_admin');
   end if;
+  perform batchline.count_request(v_user.agency_id, v_user.id);
   return v_user;
 end;
 $$;

@@ -4,5 +4,5 @@ returns jsonb
 language sql volatile set search_path = ''
 as $$
   select jsonb_build_object('agency_id', key.agency_id)
-  from batchline.require_api_key(p_api_key, p_secret_hash) as key;
+  from batchline.require_api_key(p_api_key, p_secret_hash, true) as key;
 $$;

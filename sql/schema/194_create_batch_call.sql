@@ -6,7 +6,7 @@ returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash);
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, true);
   v_answer jsonb := batchline.recall_answer(v_key.agency_id, 'batch-call-create', p_once);
   v_start record;
   v_agency public.agencies;

@@ -7,7 +7,7 @@ returns jsonb
 language plpgsql volatile set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
 declare
-  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash);
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, false);
   v_total bigint;
   v_page jsonb;
 begin

@@ -3,5 +3,5 @@ returns jsonb
 language sql volatile set search_path = ''
 as $$
   select batchline.batch_call_json(batchline.find_batch_call(key.agency_id, p_batch_id))
-  from batchline.require_api_key(p_api_key, p_secret_hash) as key;
+  from batchline.require_api_key(p_api_key, p_secret_hash, false) as key;
 $$;

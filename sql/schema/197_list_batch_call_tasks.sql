@@ -6,7 +6,7 @@ returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash);
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, false);
   v_batch public.call_batches := batchline.find_batch_call(v_key.agency_id, p_batch_id);
 begin
   return (

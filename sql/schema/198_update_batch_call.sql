@@ -7,7 +7,7 @@ returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash);
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, true);
   v_batch public.call_batches := batchline.require_batch_call(v_key.agency_id, p_batch_id);
   v_new public.call_batches := jsonb_populate_record(v_batch, p_changes - '{status,send_now}'::text[]);
   v_send_now boolean := coalesce((p_changes ->> 'send_now')::boolean, false);

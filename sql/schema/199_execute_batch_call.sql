@@ -4,7 +4,7 @@ returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash);
+  v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, true);
   v_batch public.call_batches := batchline.require_batch_call(v_key.agency_id, p_batch_id);
 begin
   v_batch := batchline.execute_batch(v_batch, null, v_key.created_by);

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     StoreSecret = Callable[[UUID, str, str], None]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _container(stack: Stack) -> Iterator[None]:  # noqa: ARG001 - its settings must be there first
     """What a Lambda container keeps between requests, from none to none."""
     forget()

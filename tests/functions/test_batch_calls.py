@@ -831,6 +831,19 @@ def test_a_request_is_one_round_trip_whatever_its_answer(key: ApiKey, world: Wor
         assert len(counted) == 1
 
 
+def test_a_key_that_is_used_too_often_to_write_is_told_when_to_try_again(key: ApiKey, world: World) -> None:
+    world.set("agencies", world.agency.id, max_requests_per_minute=1)
+    made(key, world)
+
+    for body in (batch_call_body(world.agency), {"unknown": "field"}):
+        reply = create(key, body)
+        assert (reply.status, reply.body["code"], reply.body["status"]) == (429, "too_many_requests", "error")
+        assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert len(world.all("call_batches")) == 1
+    assert ask(key, "list").status == 200
+    assert create(make_api_key(world.connection, world.agency), batch_call_body(world.agency)).status == 201
+
+
 def test_the_last_use_of_a_key_is_kept(key: ApiKey, owner: str) -> None:
     ask(key, "list")
 

@@ -194,6 +194,24 @@ def test_a_user_who_was_taken_out_of_the_agency_a_second_ago_is_out(
 
 
 @every_posting
+def test_who_asks_too_often_is_told_when_to_try_again_and_nothing_about_their_body(
+    endpoint: Endpoint, world: World, owner: str, sign: Sign
+) -> None:
+    good = endpoint.good(world)
+    world.set("agencies", world.agency.id, max_requests_per_minute=1)
+    world.connection.execute("delete from public.counted_requests")  # those that made the state
+    assert endpoint.ask(owner, {"unknown": "field"}).status == 400
+    before = world.snapshot()
+
+    for given in (good, {"unknown": "field"}, b"{"):
+        reply = endpoint.ask(owner, given)
+        assert (reply.status, reply.body["code"]) == (429, "too_many_requests")
+        assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert world.snapshot() == before
+    assert endpoint.ask(sign(world.agency.admin), good).status in (200, 201)
+
+
+@every_posting
 @every_bad_body
 def test_a_body_that_is_no_good_is_refused_and_changes_nothing(
     endpoint: Endpoint, world: World, owner: str, raw: bytes, status: int, sentence: str

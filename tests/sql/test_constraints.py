@@ -120,6 +120,11 @@ def test_no_call_may_be(world: World, status: str, changes: dict[str, object], c
     assert refused.value.diag.constraint_name == constraint
 
 
+def test_somebody_who_may_ask_nothing_at_all_is_no_setting(world: World) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="request_limit_is_positive"):
+        world.set("agencies", world.agency.id, max_requests_per_minute=0)
+
+
 def test_a_program_has_a_pace_and_a_secret_is_kept_as_a_sha256(world: World) -> None:
     arguments = {"p_user_id": world.agency.owner, "p_name": "CRM", "p_seed": "seed"}
 

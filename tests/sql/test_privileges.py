@@ -17,12 +17,12 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers",
+    "idempotent_answers", "counted_requests",
 }  # fmt: skip
-OF_THE_SERVICE_ALONE = {"idempotent_answers"}
+OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests"}
 VIEWS = {"v_call_batch_summary"}
 HIDDEN_FROM_USERS = {
-    "agencies": {"provider_concurrent_calls", "account_checked_at", "dial_after"},
+    "agencies": {"provider_concurrent_calls", "account_checked_at", "dial_after", "max_requests_per_minute"},
     "calls": {
         "max_duration_seconds", "claimed_by", "claimed_at", "claimed_until", "dial_result", "unknown_at", "asked_at",
         "none_at", "news_at", "raw", "is_live",
@@ -31,6 +31,7 @@ HIDDEN_FROM_USERS = {
     "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
     "api_keys": {"secret_hash"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
+    "counted_requests": {"caller_id", "created_at"},
 }  # fmt: skip
 USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",

@@ -35,7 +35,11 @@ class World:
 
     def __init__(self, connection: Connection, agency: Agency | None = None, **columns: Any) -> None:
         self.connection = connection
-        plan: Json = {"max_calls_per_minute": 60_000, "max_concurrent_calls": 10_000} | columns
+        plan: Json = {
+            "max_calls_per_minute": 60_000,
+            "max_concurrent_calls": 10_000,
+            "max_requests_per_minute": 60_000,
+        } | columns
         self.agency = agency or make_agency(connection, **plan)
         self._most: Json = {
             "calls_per_minute": max(60, plan["max_calls_per_minute"]),
