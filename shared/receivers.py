@@ -15,11 +15,12 @@ from shared.dials import retry_after
 from shared.settings import settings
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from types import TracebackType
 
 MOST_READ = 64 * 1024
-MOST_WAITED = 3600  # seconds of a Retry-After
+MOST_WAITED = 900  # seconds of a Retry-After
 TRANSLATED = IPv6Network("64:ff9b::/96")  # NAT64: the last four bytes are an IPv4 address
 ASKING_FOR_A_PAUSE = (429, 502, 503, 504)
 
@@ -49,12 +50,16 @@ class Receivers:
     Redirects are not followed, proxies and cookies not used, answers read to MOST_READ bytes and not kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._settings = settings()
         # A connection is never used twice: whose certificate was checked for it, its pool would not ask again.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.AsyncClient(
-            trust_env=False, follow_redirects=False, limits=limits, timeout=self._settings.notice_timeout_seconds
+            verify=tls or httpx.create_ssl_context(trust_env=False),
+            trust_env=False,
+            follow_redirects=False,
+            limits=limits,
+            timeout=self._settings.notice_timeout_seconds,
         )
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
+
+    Reply = tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class Served:
     """A running server: `answer` may be replaced at any time; None breaks the connection without an answer."""
 
     url: str
-    answer: Callable[[Asked], tuple[int, bytes] | None]
+    answer: Callable[[Asked], Reply | None]
     asked: list[Asked] = field(default_factory=list[Asked])
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], tuple[int, bytes] | None]) -> Generator[Served]:
+def serving(answer: Callable[[Asked], Reply | None]) -> Generator[Served]:
     """Serve JSON on a free port of 127.0.0.1 until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = False  # closing waits for the open connections' threads, and for their sockets
@@ -83,10 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        status, content = answer
+        status, content, *headers = answer
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers[0] if headers else {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

@@ -1,22 +1,26 @@
 -- The next notice of every batch that has one waiting: one step down the index for each, however many wait.
 create function batchline.next_notices()
-returns setof public.notices
+returns table (batch_id uuid, next_attempt_at timestamptz, claimed_until timestamptz)
 language sql stable set search_path = '' set enable_seqscan = off set enable_sort = off
 as $$
-  with recursive first as (
+  with recursive next as (
     (
-      select notice from public.notices as notice where status = 'waiting' order by batch_id, seq limit 1
+      select notice.batch_id, notice.next_attempt_at, notice.claimed_until
+      from public.notices as notice
+      where notice.status = 'waiting'
+      order by notice.batch_id, notice.seq
+      limit 1
     )
     union all
-    select following.notice
-    from first
+    select following.*
+    from next
     cross join lateral (
-      select notice
+      select notice.batch_id, notice.next_attempt_at, notice.claimed_until
       from public.notices as notice
-      where status = 'waiting' and batch_id > (first.notice).batch_id
-      order by batch_id, seq
+      where notice.status = 'waiting' and notice.batch_id > next.batch_id
+      order by notice.batch_id, notice.seq
       limit 1
     ) as following
   )
-  select (first.notice).* from first;
+  select * from next;
 $$;
