@@ -41,7 +41,7 @@ class Notice(TypedDict):
     next_attempt_at: datetime | None
     last_answer: int | None
     last_error: str | None
-    occurred_at: datetime
+    created_at: datetime
     finished_at: datetime | None
 
 

@@ -1,4 +1,4 @@
-"""Notices: what an agency's own system is told, in the form of Standard Webhooks; where it is told, and what became of it.
+"""Notices: what an agency's own system is told, in the form of Standard Webhooks; where, and what became of it.
 
 The secret with which an endpoint's notices are signed is shown once. The database has a seed of it, which is worth
 nothing without the service key.
@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 from secrets import token_hex
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -57,10 +57,12 @@ def receiver_url(url: str) -> str:
 
 
 class NewNoticeEndpoint(Input):
-    """Where an agency wants to be told, and of what. `rotate_secret` makes a new secret; the old one signs for a day."""
+    """Where an agency wants to be told, and of what. `rotate_secret`: a new secret; the old one signs for a day."""
 
     url: Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(receiver_url)]
-    events: Annotated[list[NoticeEvent], Field(min_length=1, max_length=len(EVENTS))] = list(EVENTS)
+    events: Annotated[
+        list[NoticeEvent], Field(min_length=1, max_length=len(EVENTS), default_factory=lambda: list(EVENTS))
+    ]
     active: Annotated[bool, Field(strict=True)] = True
     rotate_secret: Annotated[bool, Field(strict=True)] = False
 
@@ -91,7 +93,7 @@ def set_endpoint(caller: Caller, endpoint: NewNoticeEndpoint) -> NoticeEndpointS
     """Store the agency's one endpoint; `secret` is null unless it was made now. Raises ForbiddenError."""
     seed = token_hex(32)
     secret = secret_of(seed)
-    answer = rpc(
+    answer: Any = rpc(
         "set_notice_endpoint",
         {
             "p_user_id": caller.user_id,
@@ -104,7 +106,8 @@ def set_endpoint(caller: Caller, endpoint: NewNoticeEndpoint) -> NoticeEndpointS
         },
         repeatable=not endpoint.rotate_secret,  # twice, it would make an end of the secret that is in use
     )
-    return {**answer, "secret": secret if answer.pop("secret_seed") == seed else None}
+    answer["secret"] = secret if answer.pop("secret_seed") == seed else None
+    return answer
 
 
 def fetch_page(caller: Caller, query: NoticeQuery) -> NoticeList:

@@ -29,7 +29,16 @@ GIVEN_SERVER = os.environ.pop("DATABASE_URL", None)
 STRAY = ("AWS_", "SUPABASE_", "ULTRAVOX_", "DEMO_", "FUNCTIONS_", "STORAGE_", "PG")
 for name in [name for name in os.environ if name.startswith(STRAY) or name.endswith("_SECONDS")]:
     del os.environ[name]
-for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS", "SYNC_PAGE_SIZE", "NOTICES_ALLOW_HTTP", "NOTICES_ALLOW_PRIVATE"):
+for name in (
+    "STAGE",
+    "JWT_VERIFICATION",
+    "CORS_ALLOWED_ORIGINS",
+    "LOG_LEVEL",
+    "DIAL_CONNECTIONS",
+    "SYNC_PAGE_SIZE",
+    "NOTICES_ALLOW_HTTP",
+    "NOTICES_ALLOW_PRIVATE",
+):
     os.environ.pop(name, None)
 
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
-    Reply = tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]
+    from collections.abc import Callable, Generator
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,19 @@ class Asked:
 
 @dataclass
 class Served:
-    """A running server: `answer` may be replaced at any time; None breaks the connection without an answer."""
+    """A running server: `answer` may be replaced at any time; None breaks the connection without an answer.
+
+    `headers` go with every answer.
+    """
 
     url: str
-    answer: Callable[[Asked], Reply | None]
+    answer: Callable[[Asked], tuple[int, bytes] | None]
     asked: list[Asked] = field(default_factory=list[Asked])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], Reply | None]) -> Generator[Served]:
+def serving(answer: Callable[[Asked], tuple[int, bytes] | None]) -> Generator[Served]:
     """Serve JSON on a free port of 127.0.0.1 until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = False  # closing waits for the open connections' threads, and for their sockets
@@ -85,11 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        status, content, *headers = answer
+        status, content = answer
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
-        for name, value in (headers[0] if headers else {}).items():
+        for name, value in served.headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)

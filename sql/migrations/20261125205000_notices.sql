@@ -45,7 +45,7 @@ create table public.notices (
   last_error text,
   claimed_by text,
   claimed_until timestamptz,
-  occurred_at timestamptz not null,
+  created_at timestamptz not null,
   finished_at timestamptz,
   constraint notice_seq_is_unique unique (seq),
   constraint notice_status_is_known check (status in ('waiting', 'delivered', 'failed')),
@@ -83,7 +83,7 @@ grant select (
 ) on public.notice_endpoints to authenticated;
 grant select (
   id, seq, status, agency_id, batch_id, contact_id, event, attempts, next_attempt_at, last_answer, last_error,
-  occurred_at, finished_at
+  created_at, finished_at
 ) on public.notices to authenticated;
 
 -- A batch's change of state and the notice of it are one transaction. A trigger, so that no verb can forget it; a row
@@ -99,7 +99,7 @@ declare
   end;
   v_now timestamptz := batchline.clock();
 begin
-  insert into public.notices (agency_id, batch_id, event, data, next_attempt_at, occurred_at)
+  insert into public.notices (agency_id, batch_id, event, data, next_attempt_at, created_at)
   select new.agency_id, new.id, v_event, jsonb_build_object('status', new.status, 'reason', new.error_message), v_now, v_now
   from public.notice_endpoints
   where agency_id = new.agency_id and active and v_event = any (events);
@@ -124,7 +124,7 @@ begin
   if not exists (select from public.notice_endpoints where active and 'contact.finished' = any (events)) then
     return null;
   end if;
-  insert into public.notices (agency_id, batch_id, contact_id, event, data, next_attempt_at, occurred_at)
+  insert into public.notices (agency_id, batch_id, contact_id, event, data, next_attempt_at, created_at)
   select contact.agency_id, contact.batch_id, contact.id, 'contact.finished',
          jsonb_build_object(
            'status', contact.status,
@@ -180,7 +180,7 @@ as $$
     'next_attempt_at', case when p_notice.status = 'waiting' then public.iso_utc(p_notice.next_attempt_at) end,
     'last_answer', p_notice.last_answer,
     'last_error', p_notice.last_error,
-    'occurred_at', public.iso_utc(p_notice.occurred_at),
+    'created_at', public.iso_utc(p_notice.created_at),
     'finished_at', public.iso_utc(p_notice.finished_at)
   );
 $$;
@@ -210,7 +210,7 @@ begin
   v_rows := array(
     select row(
       id, seq, status, agency_id, batch_id, contact_id, event, null, attempts, next_attempt_at, last_answer, last_error,
-      null, null, occurred_at, finished_at
+      null, null, created_at, finished_at
     )::public.notices
     from public.notices
     where agency_id = v_agency_id
@@ -316,7 +316,7 @@ language sql stable set search_path = ''
 as $$
   select jsonb_build_object(
     'type', p_notice.event,
-    'timestamp', public.iso_utc(p_notice.occurred_at),
+    'timestamp', public.iso_utc(p_notice.created_at),
     'data', p_notice.data || jsonb_build_object('batch_id', batch.id, 'batch_name', batch.name) || case
       when contact.id is null then jsonb_build_object(
         'campaign_id', batch.campaign_id,
@@ -351,9 +351,10 @@ as $$
 $$;
 
 -- What a worker needs to send these, batch by batch.
-create or replace function batchline.claimed_notices(p_ids uuid[])
+create or replace function batchline.claimed_notices(p_ids uuid[], p_now timestamptz)
 returns jsonb
-language sql stable set search_path = ''
+language sql stable
+set search_path = '' set enable_seqscan = off set enable_sort = on set jit = off  -- whatever the caller has set
 as $$
   select coalesce(jsonb_agg(line), '[]')
   from (
@@ -363,7 +364,7 @@ as $$
       'url', endpoint.url,
       'seed', endpoint.secret_seed,
       'secret_hash', endpoint.secret_hash,
-      'previous_seed', case when endpoint.previous_until > batchline.clock() then endpoint.previous_seed end,
+      'previous_seed', case when endpoint.previous_until > p_now then endpoint.previous_seed end,
       'notices', jsonb_agg(
         jsonb_build_object('id', notice.id, 'body', batchline.notice_body(notice)) order by notice.seq
       )
@@ -378,7 +379,7 @@ $$;
 -- The next notice of every batch that has one waiting: one step down the index for each, however many wait.
 create or replace function batchline.next_notices()
 returns table (batch_id uuid, next_attempt_at timestamptz, claimed_until timestamptz)
-language sql stable set search_path = '' set enable_seqscan = off set enable_sort = off
+language sql stable set search_path = '' set enable_seqscan = off set enable_sort = off set jit = off
 as $$
   with recursive next as (
     (
@@ -418,7 +419,11 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('batchline.notices', 0));
   v_now := batchline.clock();
   delete from public.notices
-  where id in (select id from public.notices where finished_at < v_now - interval '30 days' limit 1000);
+  where id = any (
+    array(
+      select id from public.notices where finished_at < v_now - interval '30 days' order by finished_at limit 1000
+    )
+  );
 
   v_due := array(
     select batch_id from batchline.next_notices()
@@ -426,7 +431,7 @@ begin
     order by next_attempt_at
     limit p_batches
   );
-  with run as (
+  v_claimed := array(
     select line.id
     from unnest(v_due) as due (batch_id)
     cross join lateral (
@@ -435,16 +440,13 @@ begin
       order by seq
       limit p_length
     ) as line
-  ), claimed as (
-    update public.notices
-    set claimed_by = p_worker, claimed_until = v_now + make_interval(secs => p_lease_seconds)
-    where id in (select id from run)
-    returning id
-  )
-  select array_agg(id) into v_claimed from claimed;
+  );
+  update public.notices
+  set claimed_by = p_worker, claimed_until = v_now + make_interval(secs => p_lease_seconds)
+  where id = any (v_claimed);
 
   return jsonb_build_object(
-    'batches', batchline.claimed_notices(v_claimed),
+    'batches', batchline.claimed_notices(v_claimed, v_now),
     'next_in', (
       select extract(epoch from min(greatest(next_attempt_at, claimed_until)) - v_now)
       from batchline.next_notices()
@@ -578,6 +580,7 @@ as $$
     'max_concurrent_calls', p_agency.max_concurrent_calls,
     'default_calls_per_minute', p_agency.default_calls_per_minute,
     'default_max_concurrent', p_agency.default_max_concurrent,
+    'max_requests_per_minute', p_agency.max_requests_per_minute,
     'created_at', public.iso_utc(p_agency.created_at)
   );
 $$;
@@ -617,7 +620,8 @@ $$;
 -- What an agency's plan allows; null leaves a limit as it is.
 create or replace function batchline.set_limits(
   p_agency_id uuid, p_max_calls_per_minute int default null, p_max_concurrent_calls int default null,
-  p_default_calls_per_minute int default null, p_default_max_concurrent int default null
+  p_default_calls_per_minute int default null, p_default_max_concurrent int default null,
+  p_max_requests_per_minute int default null
 )
 returns jsonb
 language plpgsql volatile set search_path = ''
@@ -629,7 +633,8 @@ begin
   set max_calls_per_minute = coalesce(p_max_calls_per_minute, max_calls_per_minute),
       max_concurrent_calls = coalesce(p_max_concurrent_calls, max_concurrent_calls),
       default_calls_per_minute = coalesce(p_default_calls_per_minute, default_calls_per_minute),
-      default_max_concurrent = coalesce(p_default_max_concurrent, default_max_concurrent)
+      default_max_concurrent = coalesce(p_default_max_concurrent, default_max_concurrent),
+      max_requests_per_minute = coalesce(p_max_requests_per_minute, max_requests_per_minute)
   where id = v_agency.id
   returning * into v_agency;
   return batchline.agency_json(v_agency);
@@ -701,7 +706,7 @@ revoke all on function
   batchline.add_user(uuid, uuid, text, text, text),
   batchline.agency_json(public.agencies),
   batchline.claim_notices(text, int, int, double precision),
-  batchline.claimed_notices(uuid[]),
+  batchline.claimed_notices(uuid[], timestamptz),
   batchline.drop_notices(uuid, text),
   batchline.next_notices(),
   batchline.note_batch(),
@@ -711,7 +716,7 @@ revoke all on function
   batchline.record_notices(text, uuid, text, jsonb),
   batchline.replay_notices(uuid, uuid, uuid),
   batchline.require_agency(uuid),
-  batchline.set_limits(uuid, int, int, int, int),
+  batchline.set_limits(uuid, int, int, int, int, int),
   batchline.set_notice_endpoint(uuid, text, text[], boolean, boolean, text, text),
   batchline.sync_agents(uuid, jsonb),
   public.list_notices(text, uuid, int, bigint),
@@ -724,7 +729,7 @@ grant execute on function
   batchline.add_user(uuid, uuid, text, text, text),
   batchline.agency_json(public.agencies),
   batchline.claim_notices(text, int, int, double precision),
-  batchline.claimed_notices(uuid[]),
+  batchline.claimed_notices(uuid[], timestamptz),
   batchline.drop_notices(uuid, text),
   batchline.next_notices(),
   batchline.note_batch(),
@@ -734,7 +739,7 @@ grant execute on function
   batchline.record_notices(text, uuid, text, jsonb),
   batchline.replay_notices(uuid, uuid, uuid),
   batchline.require_agency(uuid),
-  batchline.set_limits(uuid, int, int, int, int),
+  batchline.set_limits(uuid, int, int, int, int, int),
   batchline.set_notice_endpoint(uuid, text, text[], boolean, boolean, text, text),
   batchline.sync_agents(uuid, jsonb),
   public.list_notices(text, uuid, int, bigint),

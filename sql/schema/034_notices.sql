@@ -13,7 +13,7 @@ create table public.notices (
   last_error text,
   claimed_by text,
   claimed_until timestamptz,
-  occurred_at timestamptz not null,
+  created_at timestamptz not null,
   finished_at timestamptz,
   constraint notice_seq_is_unique unique (seq),
   constraint notice_status_is_known check (status in ('waiting', 'delivered', 'failed')),

@@ -11,7 +11,7 @@ declare
   end;
   v_now timestamptz := batchline.clock();
 begin
-  insert into public.notices (agency_id, batch_id, event, data, next_attempt_at, occurred_at)
+  insert into public.notices (agency_id, batch_id, event, data, next_attempt_at, created_at)
   select new.agency_id, new.id, v_event, jsonb_build_object('status', new.status, 'reason', new.error_message), v_now, v_now
   from public.notice_endpoints
   where agency_id = new.agency_id and active and v_event = any (events);

@@ -11,7 +11,7 @@ begin
   if not exists (select from public.notice_endpoints where active and 'contact.finished' = any (events)) then
     return null;
   end if;
-  insert into public.notices (agency_id, batch_id, contact_id, event, data, next_attempt_at, occurred_at)
+  insert into public.notices (agency_id, batch_id, contact_id, event, data, next_attempt_at, created_at)
   select contact.agency_id, contact.batch_id, contact.id, 'contact.finished',
          jsonb_build_object(
            'status', contact.status,

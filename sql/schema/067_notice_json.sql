@@ -13,7 +13,7 @@ as $$
     'next_attempt_at', case when p_notice.status = 'waiting' then public.iso_utc(p_notice.next_attempt_at) end,
     'last_answer', p_notice.last_answer,
     'last_error', p_notice.last_error,
-    'occurred_at', public.iso_utc(p_notice.occurred_at),
+    'created_at', public.iso_utc(p_notice.created_at),
     'finished_at', public.iso_utc(p_notice.finished_at)
   );
 $$;

@@ -23,7 +23,7 @@ begin
   v_rows := array(
     select row(
       id, seq, status, agency_id, batch_id, contact_id, event, null, attempts, next_attempt_at, last_answer, last_error,
-      null, null, occurred_at, finished_at
+      null, null, created_at, finished_at
     )::public.notices
     from public.notices
     where agency_id = v_agency_id

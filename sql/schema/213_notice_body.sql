@@ -6,7 +6,7 @@ language sql stable set search_path = ''
 as $$
   select jsonb_build_object(
     'type', p_notice.event,
-    'timestamp', public.iso_utc(p_notice.occurred_at),
+    'timestamp', public.iso_utc(p_notice.created_at),
     'data', p_notice.data || jsonb_build_object('batch_id', batch.id, 'batch_name', batch.name) || case
       when contact.id is null then jsonb_build_object(
         'campaign_id', batch.campaign_id,

@@ -1,7 +1,7 @@
 -- The next notice of every batch that has one waiting: one step down the index for each, however many wait.
 create function batchline.next_notices()
 returns table (batch_id uuid, next_attempt_at timestamptz, claimed_until timestamptz)
-language sql stable set search_path = '' set enable_seqscan = off set enable_sort = off
+language sql stable set search_path = '' set enable_seqscan = off set enable_sort = off set jit = off
 as $$
   with recursive next as (
     (

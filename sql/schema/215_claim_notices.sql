@@ -14,7 +14,11 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('batchline.notices', 0));
   v_now := batchline.clock();
   delete from public.notices
-  where id in (select id from public.notices where finished_at < v_now - interval '30 days' limit 1000);
+  where id = any (
+    array(
+      select id from public.notices where finished_at < v_now - interval '30 days' order by finished_at limit 1000
+    )
+  );
 
   v_due := array(
     select batch_id from batchline.next_notices()
@@ -22,7 +26,7 @@ begin
     order by next_attempt_at
     limit p_batches
   );
-  with run as (
+  v_claimed := array(
     select line.id
     from unnest(v_due) as due (batch_id)
     cross join lateral (
@@ -31,16 +35,13 @@ begin
       order by seq
       limit p_length
     ) as line
-  ), claimed as (
-    update public.notices
-    set claimed_by = p_worker, claimed_until = v_now + make_interval(secs => p_lease_seconds)
-    where id in (select id from run)
-    returning id
-  )
-  select array_agg(id) into v_claimed from claimed;
+  );
+  update public.notices
+  set claimed_by = p_worker, claimed_until = v_now + make_interval(secs => p_lease_seconds)
+  where id = any (v_claimed);
 
   return jsonb_build_object(
-    'batches', batchline.claimed_notices(v_claimed),
+    'batches', batchline.claimed_notices(v_claimed, v_now),
     'next_in', (
       select extract(epoch from min(greatest(next_attempt_at, claimed_until)) - v_now)
       from batchline.next_notices()

@@ -11,6 +11,7 @@ as $$
     'max_concurrent_calls', p_agency.max_concurrent_calls,
     'default_calls_per_minute', p_agency.default_calls_per_minute,
     'default_max_concurrent', p_agency.default_max_concurrent,
+    'max_requests_per_minute', p_agency.max_requests_per_minute,
     'created_at', public.iso_utc(p_agency.created_at)
   );
 $$;

@@ -41,7 +41,7 @@ grant select (
 ) on public.notice_endpoints to authenticated;
 grant select (
   id, seq, status, agency_id, batch_id, contact_id, event, attempts, next_attempt_at, last_answer, last_error,
-  occurred_at, finished_at
+  created_at, finished_at
 ) on public.notices to authenticated;
 
 grant execute on function

@@ -16,14 +16,15 @@ from standardwebhooks.webhooks import Webhook
 from local.processes import ROOT
 from shared import notices, notifier
 from shared.settings import settings
-from tests.sql.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from uuid import UUID
 
-    from tests.servers import Asked, Reply
-    from tests.sql.world import Json
+    from tests.servers import Asked
+    from tests.sql.world import Json, World
+
+    Reply = tuple[int, bytes]
 
 # Stops at the n-th time that it comes to a point, says so, and goes on when it is told to.
 WORKER = """
@@ -47,7 +48,7 @@ print(json.dumps(notifier.process(lambda: int(sys.argv[1]))), flush=True)
 
 @dataclass
 class Receiver:
-    """The agency's own program: it verifies with the package's verifier, and answers `replies` before it answers 204."""
+    """The agency's own program: it verifies with the package's verifier; `replies` are answered before 204s."""
 
     secrets: list[str] = field(default_factory=list[str])
     replies: list[Reply | None] = field(default_factory=list["Reply | None"])
@@ -107,7 +108,9 @@ class Told:
 
     def replay(self, notice_id: str | None = None, batch_id: UUID | None = None) -> int:
         user_id = self.world.agency.owner
-        return self.world.verb("replay_notices", p_user_id=user_id, p_notice_id=notice_id, p_batch_id=batch_id)["replayed"]
+        return self.world.verb("replay_notices", p_user_id=user_id, p_notice_id=notice_id, p_batch_id=batch_id)[
+            "replayed"
+        ]
 
     def endpoint(self) -> Json:
         query = "select to_jsonb(found) from public.notice_endpoints as found where agency_id = %s"
@@ -116,7 +119,9 @@ class Told:
 
     def make_due(self) -> None:
         """As if the time to the next attempts had passed, and the leases were over."""
-        query = "update public.notices set next_attempt_at = batchline.clock() where status = 'waiting' and agency_id = %s"
+        query = (
+            "update public.notices set next_attempt_at = batchline.clock() where status = 'waiting' and agency_id = %s"
+        )
         self.world.connection.execute(query, [self.world.agency.id])
         query = "update public.notices set claimed_until = batchline.clock() where claimed_by <> '' and agency_id = %s"
         self.world.connection.execute(query, [self.world.agency.id])

@@ -32,7 +32,9 @@ def events(world: World, contacts: int = 1) -> list[str]:
 
 def test_an_agency_is_told_of_its_batch_from_its_start_to_its_end(told: Told, receiver: Receiver) -> None:
     world = told.world
-    batch_id = world.processing([{"phone_number": "+12135550123", "first_name": "Ada", "custom_data": {"crm": "7"}}], name="Q1")
+    batch_id = world.processing(
+        [{"phone_number": "+12135550123", "first_name": "Ada", "custom_data": {"crm": "7"}}], name="Q1"
+    )
     world.finish(world.ringing(), talk_seconds=42)
     (contact,) = world.contacts(batch_id)
 
@@ -114,9 +116,9 @@ def test_pauses_between_attempts_grow(told: Told, receiver: Receiver) -> None:
     assert [5 <= waits[0] <= 6, 300 <= waits[1] <= 331, 1800 <= waits[2] <= 1981] == [True] * 3
 
 
-def test_a_pause_that_the_receiver_asks_for_is_kept(told: Told, receiver: Receiver) -> None:
+def test_a_pause_that_the_receiver_asks_for_is_kept(told: Told, receiver: Receiver, served: Served) -> None:
     told.world.processing()
-    receiver.replies = [(503, b"", {"Retry-After": "600"})]
+    receiver.replies, served.headers = [(503, b"")], {"Retry-After": "600"}
 
     run()
 
@@ -124,7 +126,8 @@ def test_a_pause_that_the_receiver_asks_for_is_kept(told: Told, receiver: Receiv
 
 
 def wait(told: Told) -> float:
-    query = "select extract(epoch from min(next_attempt_at) - batchline.clock())::float from public.notices where agency_id = %s"
+    due = "select extract(epoch from min(next_attempt_at) - batchline.clock())::float"
+    query = f"{due} from public.notices where agency_id = %s"
     row = told.world.connection.execute(query, [told.world.agency.id]).fetchone()
     assert row
     assert isinstance(row[0], float)
@@ -185,9 +188,9 @@ def test_a_receiver_that_breaks_the_connection_is_asked_again(told: Told, receiv
     assert told.notices()[0]["last_error"] == "The endpoint could not be reached (RemoteProtocolError)"
 
 
-def test_redirects_are_not_followed(told: Told, receiver: Receiver) -> None:
+def test_redirects_are_not_followed(told: Told, receiver: Receiver, served: Served) -> None:
     with serving(lambda _asked: (204, b"")) as elsewhere:
-        receiver.replies = [(307, b"", {"Location": elsewhere.url})]
+        receiver.replies, served.headers = [(307, b"")], {"Location": elsewhere.url}
         told.world.processing()
 
         assert run() == {"delivered": 0, "failed": 0, "waiting": 1}
@@ -258,9 +261,7 @@ def test_for_a_day_after_a_rotation_both_secrets_verify(told: Told, receiver: Re
         Webhook(old).verify(last.body, last.headers)
 
 
-def test_under_another_service_key_nothing_is_signed_wrongly(
-    told: Told, served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_under_another_service_key_nothing_is_signed_wrongly(told: Told, served: Served) -> None:
     told.world.processing()
     query = "update public.notice_endpoints set secret_seed = 'made under another' where agency_id = %s"
     told.world.connection.execute(query, [told.world.agency.id])

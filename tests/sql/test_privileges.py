@@ -17,7 +17,7 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers", "counted_requests",
+    "idempotent_answers", "counted_requests", "notice_endpoints", "notices",
 }  # fmt: skip
 OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests"}
 VIEWS = {"v_call_batch_summary"}
@@ -32,10 +32,13 @@ HIDDEN_FROM_USERS = {
     "api_keys": {"secret_hash"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
     "counted_requests": {"caller_id", "created_at"},
+    "notice_endpoints": {"secret_seed", "secret_hash", "previous_seed"},
+    "notices": {"data", "claimed_by", "claimed_until"},
 }  # fmt: skip
 USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
-    "get_sync_status", "api_key_json", "list_api_keys",
+    "get_sync_status", "api_key_json", "list_api_keys", "notice_json", "notice_endpoint_json",
+    "list_notices",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from tests.sql import payloads
 from tests.sql.importing import Import, past_calls
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ select %(agency)s, batchline.clock(), 'completed', batchline.clock() - n * inter
        batchline.clock()
 from generate_series(1, %(count)s) as n
 """
+TOLD = """
+insert into public.notices (
+  agency_id, batch_id, event, data, status, next_attempt_at, created_at, finished_at
+)
+select %(agency)s, %(batch)s, 'batch.paused', '{}', 'delivered', batchline.clock(), batchline.clock(), batchline.clock()
+from generate_series(1, %(count)s) as n
+"""
 # Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
 select sum(pg_catalog.pg_stat_get_xact_tuples_returned(oid)) from pg_catalog.pg_class
@@ -66,14 +74,17 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
     with psycopg.connect(new_database(), autocommit=True) as connection:
         for table in (
             *("calls", "campaign_contacts", "call_events", "call_batches", "agencies"),
-            *("historical_sync_jobs", "historical_sync_failures"),
+            *("historical_sync_jobs", "historical_sync_failures", "notices"),
         ):
             connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
         world = World(connection)
+        listen(world)
         batch_id = world.processing(10)
         for _ in range(8):  # plans are made while the tables are small, and kept
             world.tell({"callId": str(uuid4()), "created": world.time()})
             world.claim(0)
+            claim_notices(world)
+            list_notices(world)
             job = Import.claimed(world)
             job.record(past_calls(1), then="more")
             job.cancel()
@@ -83,7 +94,7 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
             "agent": world.agency.agent_mapping_id,
             "count": PAST,
         }
-        for statement in (FINISHED, WAITING, ENDED, IMPORTED):
+        for statement in (FINISHED, WAITING, ENDED, IMPORTED, TOLD):
             connection.execute(statement, arguments)
         calls = world.dial(6)
         world.accept(calls[:3])
@@ -174,6 +185,15 @@ def import_page(world: World) -> Callable[[], object]:
     return lambda: job.record([*past_calls(1), *known, ours], at="more", then="much more")
 
 
+def claim_notices(world: World) -> object:
+    return world.verb("claim_notices", p_worker="worker", p_batches=50, p_length=20, p_lease_seconds=0.0)
+
+
+def list_notices(world: World, status: str | None = None) -> object:
+    page = {"p_status": status, "p_batch_id": None, "p_limit": 20, "p_cursor": None}
+    return world.ask(world.agency.member, "list_notices", **page)
+
+
 def claim_import(world: World) -> Callable[[], object]:
     return Import(world).claim
 
@@ -191,6 +211,9 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_sync_jobs": claim_import,
     "create_historical_sync_job": lambda world: lambda: Import(world),
     "get_sync_status": lambda world: lambda: world.ask(world.agency.member, "get_sync_status"),
+    "claim_notices": lambda world: lambda: claim_notices(world),
+    "list_notices": lambda world: lambda: list_notices(world),
+    "list_notices that failed": lambda world: lambda: list_notices(world, "failed"),
     "sweep_calls": lambda world: world.sweep,
     "claim_questions": lambda world: world.questions,
     "record_answers": answer,
