@@ -5,10 +5,15 @@ returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_user public.users := batchline.require_user(p_user_id, true);
+  v_user public.users;
   v_now timestamptz;
   v_counts jsonb;
 begin
+  -- Asked and counted by authorize before the provider was; what has changed since is asked here.
+  select * into v_user from public.users where id = p_user_id and role in ('agency_owner', 'agency_admin');
+  if v_user.agency_id is null then
+    perform batchline.refuse(403, 'forbidden', 'User role is not agency_owner or agency_admin');
+  end if;
   perform batchline.lock_agency(v_user.agency_id);
   v_now := batchline.clock();
   with listed as (

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from aws_lambda_powertools.utilities import parameters
 
+from local.simulator.client import Simulator
+from shared.settings import settings
 from tests.calling import FUNCTIONS, call
 from tests.factories import batch_body, make_agency, make_api_key, make_user
 from tests.sql.importing import Import
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -29,9 +34,28 @@ WRONG_ROLE = (403, "User role is not agency_owner or agency_admin")
 NOT_FOUND = (404, "Batch not found or does not belong to the user's agency")
 
 
+def noticed(world: World) -> str:
+    """The id of a notice of the agency."""
+    listen(world)
+    world.batch_in("paused")
+    return world.all("notices")[0]["id"]
+
+
+def with_agents(world: World) -> None:
+    """The agency's key is stored, and the provider knows it."""
+    path = f"/batchline/{settings().stage}/agencies/{world.agency.id}/ultravox-api-key"
+    key = f"key-{world.agency.id}"
+    parameters.set_parameter(path, key, parameter_type="SecureString", overwrite=True)  # pyright: ignore[reportUnknownMemberType]
+    with Simulator(os.environ["ULTRAVOX_BASE_URL"]) as simulator:
+        simulator.add_account(key, agents=[{"agentId": str(uuid4())}])
+
+
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "calls-batch-create": lambda world: batch_body(world.agency),
     "api-keys-create": lambda _world: {"name": "CRM"},
+    "notices-endpoint-set": lambda _world: {"url": "https://crm.example/hooks"},
+    "notices-replay": lambda world: {"notice_id": noticed(world)},
+    "agents-sync": lambda world: with_agents(world) or {},
     "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
 }
 
@@ -45,6 +69,7 @@ class Endpoint:
     state: str | None
     failure: str
     any_role: bool = False
+    trips: int = 1  # to the database; two where the provider is asked in between
 
     @property
     def posts(self) -> bool:
@@ -82,6 +107,10 @@ ENDPOINTS = [
     Endpoint("api-keys-create", "POST", None, "Failed to create API key"),
     Endpoint("api-keys-list", "GET", None, "Failed to fetch API keys from the database"),
     Endpoint("api-keys-revoke", "POST", None, "Failed to revoke API key"),
+    Endpoint("notices-endpoint-set", "POST", None, "Failed to store the notice endpoint"),
+    Endpoint("notices-list", "GET", None, "Failed to fetch notices from the database"),
+    Endpoint("notices-replay", "POST", None, "Failed to replay notices"),
+    Endpoint("agents-sync", "POST", None, "Failed to import agents", trips=2),
     Endpoint("start-historical-sync", "POST", None, "Failed to create sync job", any_role=True),
     Endpoint("get-sync-status", "GET", None, "Failed to fetch sync status from the database"),
     Endpoint("cancel-historical-sync", "POST", None, "Failed to cancel sync job", any_role=True),
@@ -272,7 +301,7 @@ def test_a_request_is_one_round_trip_to_the_database_whatever_its_answer(
     for request in requests:
         counted.clear()
         assert request().status < 500
-        assert len(counted) == 1
+        assert 1 <= len(counted) <= endpoint.trips
 
 
 @every
