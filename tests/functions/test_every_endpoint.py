@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
-from local.simulator.client import Simulator
-from shared.settings import settings
+from tests.accounts import with_agents
 from tests.calling import FUNCTIONS, call
 from tests.factories import batch_body, make_agency, make_api_key, make_user
 from tests.sql.importing import Import
@@ -39,15 +36,6 @@ def noticed(world: World) -> str:
     listen(world)
     world.batch_in("paused")
     return world.all("notices")[0]["id"]
-
-
-def with_agents(world: World) -> None:
-    """The agency's key is stored, and the provider knows it."""
-    path = f"/batchline/{settings().stage}/agencies/{world.agency.id}/ultravox-api-key"
-    key = f"key-{world.agency.id}"
-    parameters.set_parameter(path, key, parameter_type="SecureString", overwrite=True)  # pyright: ignore[reportUnknownMemberType]
-    with Simulator(os.environ["ULTRAVOX_BASE_URL"]) as simulator:
-        simulator.add_account(key, agents=[{"agentId": str(uuid4())}])
 
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
