@@ -48,6 +48,13 @@ create policy notice_endpoints_are_read_by_their_agency on public.notice_endpoin
 create policy notices_are_read_by_their_agency on public.notices for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+-- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
+create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
+  using (false);
+
+create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
+  using (false);
+
 alter table public.agencies enable row level security;
 alter table public.users enable row level security;
 alter table public.campaigns enable row level security;
@@ -61,7 +68,7 @@ alter table public.call_events enable row level security;
 alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
 alter table public.api_keys enable row level security;
-alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
+alter table public.idempotent_answers enable row level security;
+alter table public.counted_requests enable row level security;
 alter table public.notice_endpoints enable row level security;
 alter table public.notices enable row level security;
-alter table public.counted_requests enable row level security;  -- likewise
