@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,17 @@ from pydantic import BaseModel
 from shared import crash_points, inputs
 from shared.database import rpc
 from shared.errors import UnauthorizedError
-from shared.secrets import webhook_secret
+from shared.secrets import webhook_secrets
 from shared.settings import settings
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 TIMESTAMP_HEADER = "x-ultravox-webhook-timestamp"
 SIGNATURE_HEADER = "x-ultravox-webhook-signature"
+LOOK_AGAIN_SECONDS = 60
+_looked_at: dict[UUID, float] = {}  # agencies that exist: as many as the database has
 EVENTS = frozenset({"call.started", "call.joined", "call.ended", "call.billed"})
 
 
@@ -46,9 +49,9 @@ def receive(agency: str, headers: Mapping[str, str], body: bytes) -> None:
     Raises UnauthorizedError (unknown agency, no secret, wrong signature), PayloadTooLargeError, BadRequestError.
     """
     agency_id = _known_agency(agency)
-    reason = why_refused(
-        webhook_secret(agency_id), body, headers.get(TIMESTAMP_HEADER, ""), headers.get(SIGNATURE_HEADER, "")
-    )
+    reason = _why_refused(webhook_secrets(agency_id), headers, body)
+    if reason and _may_look_again(agency_id):  # the secret may have been rotated since it was last read
+        reason = _why_refused(webhook_secrets(agency_id, fresh=True), headers, body)
     if reason:
         raise _refused(agency, reason)
     given = inputs.parse_json(body)
@@ -57,6 +60,21 @@ def receive(agency: str, headers: Mapping[str, str], body: bytes) -> None:
         _ingest(agency_id, event, given["call"])
     else:
         logger.warning("an event of an unknown kind was let go", extra={"agency_id": agency, "event": event})
+
+
+def _why_refused(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> str | None:
+    signed = headers.get(TIMESTAMP_HEADER, ""), headers.get(SIGNATURE_HEADER, "")
+    reasons = [why_refused(secret, body, *signed) for secret in secrets or (None,)]
+    return reasons[0] if all(reasons) else None
+
+
+def _may_look_again(agency_id: UUID) -> bool:
+    """At most once in LOOK_AGAIN_SECONDS for an agency: whoever sends nonsense must not cost a look-up each time."""
+    now = time.monotonic()
+    if now - _looked_at.get(agency_id, float("-inf")) < LOOK_AGAIN_SECONDS:
+        return False
+    _looked_at[agency_id] = now
+    return True
 
 
 def why_refused(secret: str | None, body: bytes, timestamp: str, signatures: str) -> str | None:
@@ -77,10 +95,10 @@ def why_refused(secret: str | None, body: bytes, timestamp: str, signatures: str
 
 def _is_recent(timestamp: str) -> bool:
     try:
-        time = datetime.fromisoformat(timestamp)
+        signed_at = datetime.fromisoformat(timestamp)
     except ValueError:
         return False
-    age = datetime.now(UTC) - (time if time.tzinfo else time.replace(tzinfo=UTC))
+    age = datetime.now(UTC) - (signed_at if signed_at.tzinfo else signed_at.replace(tzinfo=UTC))
     return abs(age.total_seconds()) <= settings().webhook_window_seconds
 
 

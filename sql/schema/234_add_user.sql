@@ -12,9 +12,6 @@ begin
   if p_agency_id is not null then
     perform batchline.require_agency(p_agency_id);
   end if;
-  if not exists (select from auth.users where id = p_id) then
-    perform batchline.refuse(404, 'sign_in_not_found', 'Nobody can sign in with this id');
-  end if;
   insert into public.users as known (id, agency_id, role, email, full_name)
   values (p_id, p_agency_id, p_role, p_email, p_full_name)
   on conflict (id) do update
@@ -31,5 +28,7 @@ begin
     'user_id', v_user.id, 'agency_id', v_user.agency_id, 'role', v_user.role, 'email', v_user.email,
     'full_name', v_user.full_name
   );
+exception when foreign_key_violation then  -- auth.users is the Auth server's own, and not read here
+  perform batchline.refuse(404, 'sign_in_not_found', 'Nobody can sign in with this id');
 end;
 $$;
