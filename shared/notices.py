@@ -10,11 +10,11 @@ import base64
 import hashlib
 import hmac
 from secrets import token_hex
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from shared.database import rpc, rpc_as
 from shared.inputs import Input, PageLength, PageStart
@@ -77,16 +77,10 @@ class NoticeQuery(Input):
 
 
 class Replay(Input):
-    """One notice, or all failed ones of a batch."""
+    """All failed notices of a batch or, with `notice_id`, one of its notices that was delivered or failed."""
 
+    batch_id: UUID
     notice_id: UUID | None = None
-    batch_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _names_one_thing(self) -> Self:
-        if (self.notice_id is None) == (self.batch_id is None):
-            raise ValueError("Send notice_id or batch_id, and not both")
-        return self
 
 
 def set_endpoint(caller: Caller, endpoint: NewNoticeEndpoint) -> NoticeEndpointSet:

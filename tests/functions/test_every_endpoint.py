@@ -31,18 +31,17 @@ WRONG_ROLE = (403, "User role is not agency_owner or agency_admin")
 NOT_FOUND = (404, "Batch not found or does not belong to the user's agency")
 
 
-def noticed(world: World) -> str:
-    """The id of a notice of the agency."""
+def noticed(world: World) -> dict[str, str]:
+    """A batch of the agency, which has an endpoint."""
     listen(world)
-    world.batch_in("paused")
-    return world.all("notices")[0]["id"]
+    return {"batch_id": str(world.batch_in("paused"))}
 
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "calls-batch-create": lambda world: batch_body(world.agency),
     "api-keys-create": lambda _world: {"name": "CRM"},
     "notices-endpoint-set": lambda _world: {"url": "https://crm.example/hooks"},
-    "notices-replay": lambda world: {"notice_id": noticed(world)},
+    "notices-replay": lambda world: noticed(world),
     "agents-sync": lambda world: with_agents(world) or {},
     "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
 }

@@ -109,12 +109,21 @@ def test_who_has_no_endpoint_reads_null_and_no_notices(member: str) -> None:
     assert listed(member) == {"endpoint": None, "notices": [], "pagination": page}
 
 
-def test_one_notice_or_a_batch_is_replayed_and_never_both_or_neither(owner: str, world: World) -> None:
-    sentence = "Send notice_id or batch_id, and not both"
-
-    for body in ({}, {"notice_id": str(uuid4()), "batch_id": str(uuid4())}):
-        assert call("notices-replay", owner, body=body).error == (400, sentence)
+def test_a_batch_is_replayed_or_one_notice_of_it(owner: str, world: World) -> None:
     listen(world)
-    batch_id = world.batch_in("paused")
-    assert call("notices-replay", owner, body={"batch_id": str(batch_id)}).body == {"replayed": 0}
+    batch_id, another = str(world.batch_in("paused")), str(world.batch_in("draft"))
+    world.connection.execute("update public.notices set status = 'failed', last_error = 'why', finished_at = now()")
+    notice_id = world.all("notices")[0]["id"]
+
+    def replay(**body: str) -> Reply:
+        return call("notices-replay", owner, body=body)
+
+    assert replay(batch_id=batch_id, notice_id=notice_id).body == {"replayed": 1}
+    assert replay(batch_id=batch_id, notice_id=notice_id).body == {"replayed": 0}  # it waits already
+    assert replay(batch_id=batch_id).body == {"replayed": 1}
+    assert replay(batch_id=another, notice_id=notice_id).status == 404
+    assert replay(notice_id=notice_id).error == (400, "batch_id is missing")
+
+
+def test_the_events_that_can_be_asked_for_are_those_of_the_database() -> None:
     assert set(notices.EVENTS) == set(ALL)

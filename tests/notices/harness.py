@@ -106,11 +106,10 @@ class Told:
     def statuses(self) -> list[tuple[str, str, int]]:
         return [(row["event"], row["status"], row["attempts"]) for row in self.notices()]
 
-    def replay(self, notice_id: str | None = None, batch_id: UUID | None = None) -> int:
+    def replay(self, batch_id: UUID | str, notice_id: str | None = None) -> int:
         user_id = self.world.agency.owner
-        return self.world.verb("replay_notices", p_user_id=user_id, p_notice_id=notice_id, p_batch_id=batch_id)[
-            "replayed"
-        ]
+        params = {"p_user_id": user_id, "p_batch_id": batch_id, "p_notice_id": notice_id}
+        return self.world.verb("replay_notices", **params)["replayed"]
 
     def endpoint(self) -> Json:
         query = "select to_jsonb(found) from public.notice_endpoints as found where agency_id = %s"

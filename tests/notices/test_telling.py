@@ -145,7 +145,7 @@ def test_after_ten_attempts_a_notice_is_given_up_seen_and_can_be_replayed(told: 
     run()
 
     assert told.statuses() == [("batch.started", "failed", 10), ("batch.paused", "delivered", 1)]
-    assert told.replay(batch_id=batch_id) == 1
+    assert told.replay(batch_id) == 1
     assert run() == {"delivered": 1, "failed": 0, "waiting": 0}
     assert receiver.types[-1] == "batch.started"
     assert len(set(receiver.ids)) == 2
@@ -155,7 +155,7 @@ def test_a_delivered_notice_can_be_replayed_and_keeps_its_id(told: Told, receive
     told.world.processing()
     run()
 
-    assert told.replay(notice_id=told.notices()[0]["id"]) == 1
+    assert told.replay(told.notices()[0]["batch_id"], told.notices()[0]["id"]) == 1
     run()
 
     assert receiver.types == ["batch.started"] * 2
@@ -253,7 +253,7 @@ def test_for_a_day_after_a_rotation_both_secrets_verify(told: Told, receiver: Re
     query = "update public.notice_endpoints set previous_until = batchline.clock() where agency_id = %s"
     told.world.connection.execute(query, [told.world.agency.id])
     receiver.secrets = []
-    told.replay(notice_id=told.notices()[0]["id"])
+    told.replay(told.notices()[0]["batch_id"], told.notices()[0]["id"])
     run()
     last = served.asked[-1]
     Webhook(told.secret).verify(last.body, last.headers)

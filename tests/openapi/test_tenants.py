@@ -15,6 +15,7 @@ from tests.calling import claims
 from tests.factories import insert, make_agency, make_api_key, make_user
 from tests.openapi.contract import example, existing, make_real
 from tests.sql.importing import Import
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -71,7 +72,14 @@ class Tenant:
         """By field, what exists in the agency and suits the operation."""
         batch_id = str(self.world.batch_in("draft"))
         job_id = str(Import(self.world).id) if operation == "cancel-historical-sync" else ""
-        return existing(self.world.agency, batch_id, job_id=job_id, id=self.key.id)
+        notice_id = self.notice() if operation == "notices-replay" else ""
+        return existing(self.world.agency, batch_id, job_id=job_id, id=self.key.id, notice_id=notice_id)
+
+    def notice(self) -> str:
+        """The id of a notice of the agency."""
+        listen(self.world)
+        self.world.batch_in("paused")
+        return self.world.all("notices")[0]["id"]
 
 
 @pytest.fixture

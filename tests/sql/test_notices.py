@@ -179,7 +179,7 @@ def test_410_of_an_url_that_was_replaced_meanwhile_switches_nothing_off(world: W
 
     record(world, batch_id, {"id": notice_id, **FAILED, "answer": 410})
 
-    assert world.verb("replay_notices", p_user_id=world.agency.owner, p_notice_id=notice_id, p_batch_id=None) == {
+    assert world.verb("replay_notices", p_user_id=world.agency.owner, p_notice_id=notice_id, p_batch_id=batch_id) == {
         "replayed": 0
     }  # the endpoint is active, and the notice waits
 
@@ -211,10 +211,11 @@ def test_another_agencys_notice_reads_as_one_that_does_not_exist(world: World, c
     listen(world)
     other = World(connection)
     listen(other)
+    batch_id = world.batch_in("processing")
     other.batch_in("processing")
     (theirs,) = other.all("notices")
 
     with pytest.raises(psycopg.Error) as error:
-        world.verb("replay_notices", p_user_id=world.agency.owner, p_notice_id=theirs["id"], p_batch_id=None)
+        world.verb("replay_notices", p_user_id=world.agency.owner, p_notice_id=theirs["id"], p_batch_id=batch_id)
 
     assert refusal(error.value) == ("404", "notice_not_found")
