@@ -58,21 +58,34 @@ def agency_key_set(arguments: argparse.Namespace, key: str) -> Mapping[str, Any]
 
 
 def webhook_secret_rotate(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    """Make a new secret, let the old one count for a day, and tell it to the webhooks that the provider has for us."""
+    """Make a new secret, let the old one count for a day, and tell it to the webhooks that the provider has for us.
+
+    While an older one still counts no further one is made, and the rest is done again: that finishes a command which
+    failed half way, and no secret that calls carry is forgotten. Raises httpx.HTTPError.
+    """
     agency_id: UUID = arguments.agency_id
     _require_agency(agency_id)
     stored = parameters.read(agency_id, WEBHOOK_SECRET)
-    previous = WebhookSecret.read(stored).current if stored else None
-    until = datetime.now(UTC) + PREVIOUS_COUNTS if previous else None
-    secret = WebhookSecret(current=_new_secret(), previous=previous, previous_until=until)
-    # Before the provider: from here on both are accepted, so nothing it signs meanwhile is lost.
-    parameters.store(agency_id, WEBHOOK_SECRET, secret.model_dump_json())
+    known = WebhookSecret.read(stored) if stored else None
+    secret = known if known and known.previous_counts() else _after(known)
+    if secret is not known:
+        # Before the provider: from here on both are accepted, so nothing it signs meanwhile is lost.
+        parameters.store(agency_id, WEBHOOK_SECRET, secret.model_dump_json())
     key = provider_key(agency_id, fresh=True)
+    until = secret.previous_until
     return {
         "agency_id": str(agency_id),
+        "made": secret is not known,
         "previous_until": until.isoformat(timespec="seconds") if until else None,
-        "webhooks_changed": provider.set_webhook_secret(key, _webhook_url(agency_id), secret.current) if key else 0,
+        "webhooks_told": provider.set_webhook_secret(key, _webhook_url(agency_id), secret.current) if key else 0,
     }
+
+
+def _after(known: WebhookSecret | None) -> WebhookSecret:
+    if known is None:
+        return WebhookSecret(current=_new_secret())
+    until = datetime.now(UTC) + PREVIOUS_COUNTS
+    return WebhookSecret(current=_new_secret(), previous=known.current, previous_until=until)
 
 
 def user_add(arguments: argparse.Namespace, password: str) -> Mapping[str, Any]:

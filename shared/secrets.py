@@ -52,9 +52,8 @@ def webhook_secrets(agency_id: UUID | str, *, fresh: bool = False) -> tuple[str,
     if stored is None:
         return ()
     secret = WebhookSecret.read(stored)
-    if secret.previous and secret.previous_until and datetime.now(UTC) < secret.previous_until:
-        return secret.current, secret.previous
-    return (secret.current,)
+    previous = secret.previous if secret.previous_counts() else None
+    return (secret.current, previous) if previous else (secret.current,)
 
 
 class WebhookSecret(BaseModel):
@@ -70,6 +69,9 @@ class WebhookSecret(BaseModel):
             return cls.model_validate_json(stored)
         except ValidationError:
             return cls(current=stored)
+
+    def previous_counts(self) -> bool:
+        return self.previous_until is not None and datetime.now(UTC) < self.previous_until
 
 
 def path_of(agency_id: UUID | str, name: str) -> str:

@@ -145,7 +145,7 @@ def test_after_a_rotation_both_secrets_are_accepted_and_the_provider_has_the_new
         new, old = webhook_secrets(agency_id, fresh=True)
         hooks = provider.get("/api/webhooks").json()["results"]
     assert old == "the old one"
-    assert answer["webhooks_changed"] == 1
+    assert (answer["made"], answer["webhooks_told"]) == (True, 1)
     assert sorted(hook["secrets"] for hook in hooks) == sorted([[new], ["the old one"]])
     assert receive(world, new)
     assert receive(world, old)
@@ -172,6 +172,15 @@ def test_a_container_with_the_old_secret_learns_the_new_one_from_the_first_event
 
     assert webhook_secrets(world.agency.id) == ("the old one",)  # what it has kept
     assert receive(world, stored["current"])
+
+
+def test_a_rotation_that_is_repeated_while_the_old_secret_counts_makes_no_further_one(ops: Ops, world: World) -> None:
+    parameters.store(world.agency.id, WEBHOOK_SECRET, "the old one")
+    ops("webhook-secret-rotate", world.agency.id)
+    once = parameters.read(world.agency.id, WEBHOOK_SECRET)
+
+    assert ops("webhook-secret-rotate", world.agency.id)["made"] is False
+    assert parameters.read(world.agency.id, WEBHOOK_SECRET) == once
 
 
 def test_the_previous_secret_counts_no_longer_than_it_says(world: World) -> None:
