@@ -11,6 +11,7 @@ import os
 import socket
 import uuid
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -19,16 +20,19 @@ from standardwebhooks.webhooks import Webhook
 
 from shared import crash_points, database, notices
 from shared.errors import DatabaseError
-from shared.receivers import Delivery, Receivers
+from shared.receivers import Delivery, Receiver, trusted
 from shared.settings import settings
 from shared.telemetry import count, logger
 from shared.ultravox import boottime
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
 BATCHES_AT_ONCE = 50
 NOTICES_OF_A_BATCH = 20
+MOMENT = 1.0  # seconds
+WRITES_KEPT_BACK = 4  # the last records, with a repetition
 KEY_CHANGED = "The key under which the endpoint's secret was made has changed: set the endpoint with rotate_secret"
 
 
@@ -51,6 +55,13 @@ class Line(TypedDict):
     notices: list[Waiting]
 
 
+class Claimed(TypedDict):
+    """What claim_notices answers; `next_in` is in seconds, null where nothing else waits."""
+
+    batches: list[Line]
+    next_in: float | None
+
+
 def process(remaining_ms: Callable[[], int]) -> dict[str, object]:
     """Send until none is due or the time is nearly used: `{delivered, failed, waiting}`, counted in attempts.
 
@@ -68,29 +79,37 @@ def process(remaining_ms: Callable[[], int]) -> dict[str, object]:
 async def _run(remaining_ms: Callable[[], int]) -> Counter[str]:
     timers = settings()
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    deadline = boottime() + remaining_ms() / 1000 - 4 * timers.write_timeout_seconds  # the records, with a repetition
+    deadline = boottime() + remaining_ms() / 1000 - WRITES_KEPT_BACK * timers.write_timeout_seconds
     totals: Counter[str] = Counter()
-    async with Receivers() as receivers:
-        while (begun := boottime()) + timers.notice_timeout_seconds < deadline:
-            lease_ends = begun + timers.notice_lease_seconds - 2 * timers.write_timeout_seconds
-            claimed = await _claim(worker)
-            crash_points.reach("notice_claimed")
-            lines = [Delivering(line, worker, receivers, min(deadline, lease_ends)) for line in claimed["batches"]]
-            for counts in await asyncio.gather(*(line.run() for line in lines)):
-                totals.update(counts)
-            if not lines and not await _waited(claimed["next_in"], deadline - timers.notice_timeout_seconds):
-                break
-    return totals
+    tls = trusted()
+    at_work: set[asyncio.Task[Mapping[str, int]]] = set()
+    while True:
+        # What is slow keeps nobody waiting: whenever one batch is done, or a moment has passed, the next are claimed.
+        free = BATCHES_AT_ONCE - len(at_work)
+        claimed = Claimed(batches=[], next_in=None)
+        if free and (begun := boottime()) + timers.notice_timeout_seconds < deadline:
+            claimed = await _claim(worker, free)
+            until = min(deadline, begun + timers.notice_lease_seconds - 2 * timers.write_timeout_seconds)
+            lines = (Delivering(line, worker, tls, until) for line in claimed["batches"])
+            at_work |= {asyncio.create_task(line.run()) for line in lines}
+        if at_work:
+            done, at_work = await asyncio.wait(at_work, timeout=MOMENT, return_when=asyncio.FIRST_COMPLETED)
+            for line in done:
+                totals.update(line.result())
+        elif not await _waited(claimed["next_in"], deadline - timers.notice_timeout_seconds):
+            return totals
 
 
-async def _claim(worker: str) -> dict[str, Any]:
+async def _claim(worker: str, batches: int) -> Claimed:
     params = {
         "p_worker": worker,
-        "p_batches": BATCHES_AT_ONCE,
+        "p_batches": batches,
         "p_length": NOTICES_OF_A_BATCH,
         "p_lease_seconds": settings().notice_lease_seconds,
     }
-    return await asyncio.to_thread(database.rpc, "claim_notices", params, repeatable=False)
+    claimed: Claimed = await asyncio.to_thread(database.rpc, "claim_notices", params, repeatable=False)
+    crash_points.reach("notice_claimed")
+    return claimed
 
 
 async def _waited(seconds: float | None, until: float) -> bool:
@@ -104,10 +123,10 @@ async def _waited(seconds: float | None, until: float) -> bool:
 class Delivering:
     """The next notices of one batch in the hands of one worker, none sent after `until` (on the clock of boottime)."""
 
-    def __init__(self, line: Line, worker: str, receivers: Receivers, until: float) -> None:
+    def __init__(self, line: Line, worker: str, tls: ssl.SSLContext, until: float) -> None:
         self._line = line
         self._worker = worker
-        self._receivers = receivers
+        self._tls = tls
         self._until = until
         seeds = [seed for seed in (line["seed"], line["previous_seed"]) if seed]
         self._secrets = [notices.secret_of(seed) for seed in seeds]
@@ -123,25 +142,20 @@ class Delivering:
 
     async def _results(self) -> AsyncIterator[dict[str, object]]:
         """The attempts, up to the first that does not arrive: a later notice waits for an earlier one."""
-        for notice in self._line["notices"]:
-            if boottime() + settings().notice_timeout_seconds >= self._until:
-                return
-            delivery = await self._deliver(notice)
-            yield {
-                "id": notice["id"],
-                "delivered": delivery.delivered,
-                "answer": delivery.answer,
-                "error": delivery.error,
-                "retry_after_seconds": delivery.retry_after_seconds,
-            }
-            if not delivery.delivered:
-                return
+        async with Receiver(self._tls) as receiver:
+            for notice in self._line["notices"]:
+                if boottime() + settings().notice_timeout_seconds >= self._until:
+                    return
+                delivery = await self._deliver(receiver, notice)
+                yield {"id": notice["id"], "delivered": delivery.delivered, **asdict(delivery)}
+                if not delivery.delivered:
+                    return
 
-    async def _deliver(self, notice: Waiting) -> Delivery:
+    async def _deliver(self, receiver: Receiver, notice: Waiting) -> Delivery:
         if notices.hashed(self._secrets[0]) != self._line["secret_hash"]:
             return Delivery(None, KEY_CHANGED)
         body = to_json(notice["body"])
-        return await self._receivers.send(self._line["url"], body, signed(notice["id"], body, self._secrets))
+        return await receiver.send(self._line["url"], body, signed(notice["id"], body, self._secrets))
 
     def _record(self, results: list[dict[str, object]]) -> Mapping[str, int]:
         params = {

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.receivers import Delivery, Receivers, is_public
+from shared.receivers import Delivery, Receiver, is_public, trusted
 from tests.servers import serving
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def leads_to(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
 def send(url: str, tls: ssl.SSLContext | None = None) -> Delivery:
     async def once() -> Delivery:
-        async with Receivers(tls) as receivers:
-            return await receivers.send(url, b"{}", {})
+        async with Receiver(tls or trusted()) as receiver:
+            return await receiver.send(url, b"{}", {})
 
     return asyncio.run(once())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from tests.dialer.harness import until
 from tests.notices.harness import Receiver, Told, run, worker
 from tests.servers import serving
 
@@ -101,6 +103,28 @@ def test_a_batch_whose_receiver_fails_holds_up_no_other_batch(told: Told, receiv
 
     assert receiver.types == expected
     assert [status for _, status, _ in first.statuses()] == ["waiting"] * 4
+
+
+def test_a_receiver_that_hangs_keeps_no_other_waiting(told: Told, receiver: Receiver, world: World) -> None:
+    over = threading.Event()
+
+    def hang(_asked: Asked) -> tuple[int, bytes]:
+        over.wait(30)
+        return 204, b""
+
+    with serving(hang) as hanging, ThreadPoolExecutor() as thread:
+        slow = Told(type(world)(world.connection))
+        slow.set_endpoint(hanging.url)
+        slow.world.processing()
+        expected = events(told.world, contacts=42)  # more than is claimed at once
+        running = thread.submit(run)
+        try:
+            until(lambda: len(receiver.got) == len(expected))
+            assert not running.done()
+        finally:
+            over.set()
+
+        assert running.result() == {"delivered": len(expected) + 1, "failed": 0, "waiting": 0}
 
 
 def test_pauses_between_attempts_grow(told: Told, receiver: Receiver) -> None:
