@@ -173,6 +173,8 @@ class Stack:
             "FUNCTIONS_URL": f"{self.url}/functions/v1",
             "ULTRAVOX_BASE_URL": self.simulator_url,
             "STAGE": STAGE,
+            "NOTICES_ALLOW_HTTP": "true",
+            "NOTICES_ALLOW_PRIVATE": "true",
             **aws.environment(f"http://127.0.0.1:{ports.aws}"),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",

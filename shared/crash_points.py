@@ -27,6 +27,11 @@ so that the whole of it stands still.
 * import_before_report  the whole list is in the database, the report in nothing yet
 * import_before_finish  the report is stored
 * import_finished       finish_contact_import has answered, the file is still there
+* notice_claimed     *  claim_notices has answered
+* notice_before_send *  a notice is about to be sent
+* notice_sent        *  its receiver has answered
+* notices_before_record  what became of a batch's notices is about to be written
+* notices_recorded       it has been written, and its thread knows
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ MUST_BE_LESS = (
     # A lease that ends while its holder waits for a page would have the page fetched twice.
     (("sync_fetch_seconds", "write_timeout_seconds", "write_timeout_seconds"), "sync_lease_seconds"),
     (("import_slice_seconds", "write_timeout_seconds", "write_timeout_seconds"), "import_lease_seconds"),
+    # A lease that ends while its holder waits for a receiver would have a notice sent out of its order.
+    (("notice_timeout_seconds", "write_timeout_seconds", "write_timeout_seconds"), "notice_lease_seconds"),
 )
 
 
@@ -87,6 +89,10 @@ class Settings(BaseModel):
     dispatch_queue_url: Url | None = None  # of the function's own queue; without it one run serves all agencies
     dispatch_concurrency: Annotated[int, Field(ge=2, le=1000)] = 100  # that of the queue's event source mapping
     dispatch_every_seconds: Seconds = 60  # the schedule's period
+    notice_timeout_seconds: Seconds = 15  # one attempt, from looking up the host to the last byte of the answer
+    notice_lease_seconds: Seconds = 120
+    notices_allow_http: bool = False  # both for receivers on the machine or the network of whoever tries things out
+    notices_allow_private: bool = False
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -33,7 +33,7 @@ for name in [name for name in os.environ if name.startswith(STRAY) or name.endsw
     del os.environ[name]
 for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS"):
     os.environ.pop(name, None)
-for name in ("SYNC_PAGE_SIZE", "IMPORT_CHUNK_ROWS"):
+for name in ("SYNC_PAGE_SIZE", "IMPORT_CHUNK_ROWS", "NOTICES_ALLOW_HTTP", "NOTICES_ALLOW_PRIVATE"):
     os.environ.pop(name, None)
 
 

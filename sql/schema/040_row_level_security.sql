@@ -50,6 +50,12 @@ create policy contact_imports_are_read_by_their_agency on public.contact_imports
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy notice_endpoints_are_read_by_their_agency on public.notice_endpoints for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy notices_are_read_by_their_agency on public.notices for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
 -- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
 create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
   using (false);
@@ -78,3 +84,5 @@ alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;
 alter table public.contact_import_faults enable row level security;
 alter table public.counted_requests enable row level security;
+alter table public.notice_endpoints enable row level security;
+alter table public.notices enable row level security;

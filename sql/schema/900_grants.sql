@@ -41,6 +41,13 @@ grant select (
 ) on public.contact_imports to authenticated;
 grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
   on public.api_keys to authenticated;
+grant select (
+  agency_id, url, events, active, disabled_reason, previous_until, updated_by, created_at, updated_at
+) on public.notice_endpoints to authenticated;
+grant select (
+  id, seq, status, agency_id, batch_id, contact_id, event, attempts, next_attempt_at, last_answer, last_error,
+  created_at, finished_at
+) on public.notices to authenticated;
 
 grant execute on function
   public.iso_utc(timestamptz),
@@ -66,5 +73,8 @@ grant execute on function
   public.list_do_not_call(int, bigint),
   public.campaign_json(public.campaigns),
   public.list_campaigns(int, int),
-  public.get_contact_import(uuid)
+  public.get_contact_import(uuid),
+  public.notice_json(public.notices),
+  public.notice_endpoint_json(public.notice_endpoints),
+  public.list_notices(text, uuid, int, bigint)
 to authenticated;

@@ -9,10 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+from tests.accounts import with_agents
 from tests.calling import FUNCTIONS, call
 from tests.factories import batch_body, make_agency, make_api_key, make_user
 from tests.sql.importing import Import
 from tests.sql.listing import Listed
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ WRONG_ROLE = (403, "User role is not agency_owner or agency_admin")
 NOT_FOUND = (404, "Batch not found or does not belong to the user's agency")
 
 
+def noticed(world: World) -> dict[str, str]:
+    """A batch of the agency, which has an endpoint."""
+    listen(world)
+    return {"batch_id": str(world.batch_in("paused"))}
+
+
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "calls-batch-create": lambda world: batch_body(world.agency),
     "calls-batch-append": lambda world: {
@@ -41,6 +49,9 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "calls-batch-import-get": lambda world: {"import_id": str(Listed(world).id)},
     "api-keys-create": lambda _world: {"name": "CRM"},
+    "notices-endpoint-set": lambda _world: {"url": "https://crm.example/hooks"},
+    "notices-replay": lambda world: noticed(world),
+    "agents-sync": lambda world: with_agents(world) or {},
     "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
     "calls-batch-contact": lambda world: {"contact_id": world.contacts(world.create())[0]["id"]},
     "campaigns-create": lambda _world: {"name": "Spring"},
@@ -58,6 +69,7 @@ class Endpoint:
     state: str | None
     failure: str
     any_role: bool = False
+    trips: int = 1  # to the database; two where the provider is asked in between
 
     @property
     def posts(self) -> bool:
@@ -104,6 +116,10 @@ ENDPOINTS = [
     Endpoint("do-not-call-add", "POST", None, "Failed to add to the do-not-call list"),
     Endpoint("do-not-call-remove", "POST", None, "Failed to remove from the do-not-call list"),
     Endpoint("do-not-call-list", "GET", None, "Failed to fetch the do-not-call list from the database"),
+    Endpoint("notices-endpoint-set", "POST", None, "Failed to store the notice endpoint"),
+    Endpoint("notices-list", "GET", None, "Failed to fetch notices from the database"),
+    Endpoint("notices-replay", "POST", None, "Failed to replay notices"),
+    Endpoint("agents-sync", "POST", None, "Failed to import agents", trips=2),
     Endpoint("start-historical-sync", "POST", None, "Failed to create sync job", any_role=True),
     Endpoint("get-sync-status", "GET", None, "Failed to fetch sync status from the database"),
     Endpoint("cancel-historical-sync", "POST", None, "Failed to cancel sync job", any_role=True),
@@ -294,7 +310,7 @@ def test_a_request_is_one_round_trip_to_the_database_whatever_its_answer(
     for request in requests:
         counted.clear()
         assert request().status < 500
-        assert len(counted) == 1
+        assert 1 <= len(counted) <= endpoint.trips
 
 
 @every

@@ -13,6 +13,7 @@ from tests.calling import claims
 from tests.factories import make_agency, make_api_key
 from tests.openapi.contract import example, existing, make_real
 from tests.sql.importing import Import
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -49,7 +50,15 @@ class Tenant:
         batch_id = str(self.world.batch_in("draft"))
         job_id = str(Import(self.world).id) if operation == "cancel-historical-sync" else ""
         further = {"job_id": job_id, "id": self.key.id, "contact_id": self.world.contacts(batch_id)[0]["id"]}
+        if operation == "notices-replay":
+            further["notice_id"] = self.notice()
         return existing(self.world.agency, batch_id, **further)
+
+    def notice(self) -> str:
+        """The id of a notice of the agency."""
+        listen(self.world)
+        self.world.batch_in("paused")
+        return self.world.all("notices")[0]["id"]
 
 
 class People:

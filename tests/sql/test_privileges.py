@@ -18,6 +18,7 @@ TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
     "idempotent_answers", "counted_requests", "call_batch_zones", "contact_imports", "contact_import_faults",
+    "notice_endpoints", "notices",
 }  # fmt: skip
 OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests", "contact_import_faults"}
 VIEWS = {"v_call_batch_summary"}
@@ -34,13 +35,15 @@ HIDDEN_FROM_USERS = {
     "api_keys": {"secret_hash"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
     "counted_requests": {"caller_id", "created_at", "id"},
+    "notice_endpoints": {"secret_seed", "secret_hash", "previous_seed"},
+    "notices": {"data", "claimed_by", "claimed_until"},
 }  # fmt: skip
 USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
     "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
     "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
-    "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
-    "reading_time", "get_contact_import",
+    "forecast_rate", "batch_forecast", "contact_hours", "get_contact", "reading_time", "get_contact_import",
+    "notice_json", "notice_endpoint_json", "list_notices",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 

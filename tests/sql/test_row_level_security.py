@@ -11,6 +11,7 @@ from tests.factories import forbid_number, make_user
 from tests.sql.checks import query
 from tests.sql.importing import Import
 from tests.sql.listing import Listed
+from tests.sql.telling import listen
 from tests.sql.world import World, become
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ RELATIONS = {
     "campaign_contacts": "agency_id", "calls": "agency_id", "call_events": "agency_id",
     "v_call_batch_summary": "agency_id", "historical_sync_jobs": "agency_id", "historical_sync_failures": "agency_id",
     "contact_imports": "agency_id",
+    "notice_endpoints": "agency_id", "notices": "agency_id",
 }  # fmt: skip
 ONLY_ONES_OWN = {"users"}
 
@@ -31,6 +33,7 @@ def two(connection: Connection) -> tuple[World, World]:
     """Two agencies with rows in every table."""
     worlds = World(connection), World(connection)
     for world in worlds:
+        listen(world)
         world.call_in("ended", contacts=2)
         forbid_number(connection, world.agency.id, "+12135550123")
         Import.claimed(world).record([None])
