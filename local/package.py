@@ -58,12 +58,20 @@ def build(target: Path = ARTIFACT, architecture: str = "arm64") -> Path:
         _trim(folder)
         for package in ("functions", "shared"):
             shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        _compile(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _zip(folder, target)
+        compile_and_zip(folder, target)
     if target.stat().st_size > LIMIT_BYTES:
         raise LocalError(f"{target} has {target.stat().st_size:,} bytes, more than {LIMIT_BYTES:,}.")
     return target
+
+
+def compile_and_zip(folder: Path, target: Path) -> None:
+    """Compile what is in the folder, and pack it in an order, with times and rights that do not depend on this machine.
+
+    Raises LocalError where a module cannot be compiled.
+    """
+    _compile(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _zip(folder, target)
 
 
 def _install(folder: Path, architecture: str) -> None:
