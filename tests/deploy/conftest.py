@@ -14,6 +14,7 @@ import pytest
 
 from local import package
 from local.processes import ROOT
+from tests.functions.conftest import sign as sign  # a fixture, here too
 
 if TYPE_CHECKING:
     from pathlib import Path
