@@ -9,7 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -52,7 +52,7 @@ def statements(role: Template) -> Iterator[tuple[list[str], list[str]]]:
     for policy in role["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             on: Any = statement["Resource"]
-            several: list[Any] = on if isinstance(on, list) else [on]
+            several = cast("list[Any]", on if isinstance(on, list) else [on])
             yield statement["Action"], [json.dumps(one) for one in several]
 
 
