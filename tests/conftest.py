@@ -35,6 +35,10 @@ for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "
     os.environ.pop(name, None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-zone", action="store_true", help="try calling hours in every time zone there is")
+
+
 @pytest.fixture(scope="session")
 def watch() -> Iterator[Watch]:
     """Reads along with all that this process logs, at DEBUG."""

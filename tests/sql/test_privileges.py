@@ -17,12 +17,12 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers", "counted_requests",
+    "idempotent_answers", "counted_requests", "call_batch_zones",
 }  # fmt: skip
 OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests"}
 VIEWS = {"v_call_batch_summary"}
 HIDDEN_FROM_USERS = {
-    "agencies": {"provider_concurrent_calls", "account_checked_at", "dial_after", "max_requests_per_minute"},
+    "agencies": {"account_checked_at", "dial_after", "max_requests_per_minute"},
     "calls": {
         "max_duration_seconds", "claimed_by", "claimed_at", "claimed_until", "dial_result", "unknown_at", "asked_at",
         "none_at", "news_at", "raw", "is_live",
@@ -35,7 +35,10 @@ HIDDEN_FROM_USERS = {
 }  # fmt: skip
 USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
-    "get_sync_status", "api_key_json", "list_api_keys",
+    "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
+    "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
+    "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
+    "reading_time",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 
