@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 UNCHECKED_HASH = 0b01
 BY_KEY = [name for name in FUNCTIONS if name.startswith("batch-call-")]
+SIGNED = [name for name, function in FUNCTIONS.items() if any("{agency_id}" in one.path for one in function.routes)]
 SCHEDULED = [name for name, function in FUNCTIONS.items() if function.schedules]
 SHORT_SECONDS = 10  # too little for a turn, or for a page: a run that ends at once
 UNKNOWN = "batch_call_00000000000000000000000000000000"
@@ -131,10 +132,13 @@ def test_a_program_is_answered_through_the_runtime_interface(
     assert answer.status == expected.get(name, 404), answer.text
 
 
-def test_the_provider_is_answered_through_the_runtime_interface(stack: Stack, unpacked: Path, client: Path) -> None:
-    asked = event("webhook-ingest", body={"event": "call.ended"}, path_parameters={"agency_id": "unknown"})
+@pytest.mark.parametrize("name", SIGNED)
+def test_the_provider_is_answered_through_the_runtime_interface(
+    name: str, stack: Stack, unpacked: Path, client: Path
+) -> None:
+    asked = event(name, body={"event": "call.ended"}, path_parameters={"agency_id": "unknown"})
 
-    with started("webhook-ingest", unpacked, client, stack) as runtime:
+    with started(name, unpacked, client, stack) as runtime:
         assert reply(runtime.invoke(asked)).status == 401
 
 
