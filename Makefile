@@ -42,6 +42,9 @@ migrate: setup ## Bring the database of DATABASE_URL up to date; ARGS=--dry-run 
 bench: setup ## Measure, side by side with the simple way; the report is in benchmarks/results
 	@$(RUN) -m benchmarks $(ARGS)
 
+package: setup ## Make dist/batchline.zip, which all functions are deployed from
+	@$(RUN) -m local.package $(ARGS)
+
 check: setup ## Everything that CI runs: format, lint, types, reference, tests
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
