@@ -12,26 +12,32 @@ const HERE = "${AWS::Region}:${AWS::AccountId}";
 const objects = (prefix) => ({ "Fn::Sub": `\${Storage.Arn}/${prefix}/*` });
 const parameter = (stage, name) => ({ "Fn::Sub": `${ARN}:ssm:${HERE}:parameter/batchline/${stage}/agencies/*/${name}` });
 const reading = (name) => (stage) => [allow(["ssm:GetParameter"], parameter(stage, name))];
-const writing = (name) => (stage) => [allow(["ssm:PutParameter"], parameter(stage, name))];
 const onObjects = (prefix, actions) => () => [allow(actions, objects(prefix))];
 const allow = (Action, Resource) => ({ Effect: "Allow", Action, Resource });
 
+const listing = (prefix) => ({
+  ...allow(["s3:ListBucket"], { "Fn::GetAtt": ["Storage", "Arn"] }),
+  Condition: { StringLike: { "s3:prefix": `${prefix}/*` } },
+});
 const PUT = ["s3:PutObject", "s3:AbortMultipartUpload"];
 
 // A link is signed by the role that makes it, and opens no more than that role may.
 const USES = {
   "provider-key": reading("ultravox-api-key"),
   "webhook-secret": reading("ultravox-webhook-secret"),
-  "notice-secret": reading("notice-secret"),
-  "notice-secret-write": writing("notice-secret"),
   "tasks-read": onObjects("batch-calls", ["s3:GetObject"]),
+  "tasks-erase": onObjects("batch-calls", ["s3:DeleteObject"]),
   "tasks-write": onObjects("batch-calls", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
   "imports-read": onObjects("imports", ["s3:GetObject"]),
-  "imports-write": onObjects("imports", [...PUT, "s3:GetObject"]),
+  "imports-upload": onObjects("imports", ["s3:PutObject"]),
+  "imports-process": () => [
+    allow([...PUT, "s3:GetObject", "s3:DeleteObject"], objects("imports")),
+    listing("imports"), // or a file that is not there yet would read as forbidden
+  ],
   "exports-write": onObjects("exports", [...PUT, "s3:GetObject"]),
   "exports-erase": () => [
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls")]),
-    { ...allow(["s3:ListBucket"], { "Fn::GetAtt": ["Storage", "Arn"] }), Condition: { StringLike: { "s3:prefix": "exports/*" } } },
+    listing("exports"),
   ],
 };
 

@@ -120,8 +120,10 @@ def test_what_a_function_does_with_storage_and_secrets_it_has_a_right_to(name: s
         assert "provider-key" in uses
     if any("{agency_id}" in route.path for route in FUNCTIONS[name].routes):  # signed by the provider
         assert "webhook-secret" in uses
-    if name.startswith("batch-call-") and name != "batch-call-delete":
-        assert uses & {"tasks-read", "tasks-write"} or name == "batch-call-tasks"
+    if name.startswith("batch-call-"):
+        assert uses & {"tasks-read", "tasks-write", "tasks-erase"} or name == "batch-call-tasks"
+    if reached & {"contact_imports", "lists"}:
+        assert any(use.startswith("imports-") for use in uses)
 
 
 def test_no_secret_stands_in_the_template(resources: dict[str, Template]) -> None:
