@@ -42,6 +42,9 @@ create policy sync_failures_are_read_by_their_agency on public.historical_sync_f
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy erasures_are_read_by_their_agency on public.erasures for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
 alter table public.agencies enable row level security;
 alter table public.users enable row level security;
 alter table public.campaigns enable row level security;
@@ -57,3 +60,5 @@ alter table public.historical_sync_failures enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
 alter table public.counted_requests enable row level security;  -- likewise
+alter table public.erasures enable row level security;
+alter table public.erasure_salts enable row level security;  -- no policy, as above

@@ -30,7 +30,8 @@ select
   batch.created_at,
   batch.started_at,
   batch.paused_at,
-  batch.completed_at
+  batch.completed_at,
+  batch.redial_of
 from public.call_batches as batch
 join public.agent_mappings as agent on agent.id = batch.agent_mapping_id
 left join public.campaigns as campaign on campaign.id = batch.campaign_id;

@@ -21,8 +21,15 @@ as $$
       case when listed.phone_number is not null then batchline.clock() end,
       case when listed.phone_number is not null then 'On the do-not-call list' end
     from jsonb_array_elements(p_contacts) with ordinality as listing (contact, ordinality)
-    left join public.do_not_call as listed
-      on listed.agency_id = p_batch.agency_id and listed.phone_number = listing.contact ->> 'phone_number'
+    left join lateral (
+      select phone_number from public.do_not_call
+      where agency_id = p_batch.agency_id
+        and phone_number in (
+          listing.contact ->> 'phone_number',
+          batchline.erased_number(p_batch.agency_id, listing.contact ->> 'phone_number')
+        )
+      limit 1
+    ) as listed on true
     returning id, status, reason
   )
   insert into public.call_events (agency_id, batch_id, contact_id, event, reason)

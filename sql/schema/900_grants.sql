@@ -36,6 +36,7 @@ grant select (
 grant select on public.historical_sync_failures to authenticated;
 grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
   on public.api_keys to authenticated;
+grant select on public.erasures to authenticated;
 
 grant execute on function
   public.iso_utc(timestamptz),
@@ -44,6 +45,11 @@ grant execute on function
   public.contact_json(public.campaign_contacts),
   public.api_key_json(public.api_keys),
   public.list_api_keys(),
+  public.batch_history(uuid),
+  public.count_erasures(),
+  public.export_outline(uuid),
+  public.export_contacts(uuid, int, int),
+  public.export_calls(uuid, int, int),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint),
   public.get_sync_status()
