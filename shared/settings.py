@@ -80,6 +80,9 @@ class Settings(BaseModel):
     sync_page_timeout_seconds: Seconds = 30  # one request for a page
     sync_fetch_seconds: Seconds = 60  # a page with all repeats and the waits that the provider asks for
     sync_lease_seconds: Seconds = 120
+    export_seconds: Seconds = (
+        18  # a file ends then; the page under way, the upload and a link fit into API Gateway's 30
+    )
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -172,54 +172,6 @@ begin
 end;
 $$;
 
--- How many people the caller's agency has had erased: an export asks before and after.
-create or replace function public.count_erasures()
-returns bigint
-language sql stable set search_path = ''
-as $$
-  select count(*) from public.erasures where agency_id = public.my_agency_id();
-$$;
-
--- What an export needs to know before its first page: whose batch it is, its name, the names of its custom fields (null
--- where there are more than 100) and how many people the agency has erased.
-create or replace function public.export_outline(p_batch_id uuid)
-returns jsonb
-language plpgsql stable
-set search_path = '' set enable_seqscan = off set plan_cache_mode = force_custom_plan set jit = off
-as $$
-declare
-  v_agency_id uuid := public.my_agency_id();
-  v_batch public.v_call_batch_summary;
-  v_fields text[];
-begin
-  select * into v_batch from public.v_call_batch_summary where id = p_batch_id and agency_id = v_agency_id;
-  if not found then
-    raise exception using
-      errcode = 'PT404',
-      message = 'Batch not found or does not belong to the user''s agency',
-      detail = '{"code": "batch_not_found"}';
-  end if;
-  select array_agg(found.field order by found.field)
-  into v_fields
-  from (
-    select distinct field
-    from public.campaign_contacts
-    cross join lateral jsonb_object_keys(custom_data) as field
-    where batch_id = p_batch_id
-    limit 101
-  ) as found;
-  return jsonb_build_object(
-    'agency_id', v_agency_id,
-    'name', v_batch.name,
-    'custom_fields', case
-      when v_fields is null then '[]'
-      when cardinality(v_fields) <= 100 then to_jsonb(v_fields)
-    end,
-    'erasures', public.count_erasures()
-  );
-end;
-$$;
-
 -- As export_contacts, one row for each call of the page's contacts that the provider may have been asked for.
 create or replace function public.export_calls(p_batch_id uuid, p_after int, p_limit int)
 returns jsonb
@@ -761,6 +713,53 @@ begin
 end;
 $$;
 
+-- How many people an agency has had erased: an export asks before its first page and after its last.
+create or replace function batchline.count_erasures(p_agency_id uuid)
+returns bigint
+language sql stable set search_path = ''
+as $$
+  select count(*) from public.erasures where agency_id = p_agency_id;
+$$;
+
+-- What an export needs to know before its first page: whose batch it is, its name, the names of its custom fields (null
+-- where there are more than 100) and how many people the agency has erased. Counts for the user's limit.
+create or replace function batchline.begin_export(p_user_id uuid, p_batch_id uuid)
+returns jsonb
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set plan_cache_mode = force_custom_plan set jit = off
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, false);
+  v_name text;
+  v_fields text[];
+begin
+  select name into v_name
+  from public.call_batches
+  where id = p_batch_id and agency_id = v_user.agency_id and deleted_at is null;
+  if not found then
+    perform batchline.refuse(404, 'batch_not_found', 'Batch not found or does not belong to the user''s agency');
+  end if;
+  select array_agg(found.field order by found.field)
+  into v_fields
+  from (
+    select distinct field
+    from public.campaign_contacts
+    cross join lateral jsonb_object_keys(custom_data) as field
+    where batch_id = p_batch_id
+    limit 101
+  ) as found;
+  return jsonb_build_object(
+    'agency_id', v_user.agency_id,
+    'name', v_name,
+    'custom_fields', case
+      when v_fields is null then '[]'
+      when cardinality(v_fields) <= 100 then to_jsonb(v_fields)
+    end,
+    'erasures', batchline.count_erasures(v_user.agency_id)
+  );
+end;
+$$;
+
 -- Nobody is forgotten in the middle of a call: what is only claimed is released, anything else that is live refuses.
 -- The agency's lock and those of the batches are held.
 create or replace function batchline.release_or_refuse(p_agency_id uuid, p_phone_number text)
@@ -1017,7 +1016,9 @@ $$;
 
 revoke all on function
   batchline.authorize_owner(uuid),
+  batchline.begin_export(uuid, uuid),
   batchline.calls_of_person(uuid, uuid[], text),
+  batchline.count_erasures(uuid),
   batchline.erase_calls(uuid[], text, text),
   batchline.erase_contacts(uuid[], text, text),
   batchline.erase_do_not_call(uuid, text, text),
@@ -1035,14 +1036,14 @@ revoke all on function
   batchline.require_owner(uuid),
   batchline.without_number(text, text),
   public.batch_history(uuid),
-  public.count_erasures(),
   public.export_calls(uuid, int, int),
-  public.export_contacts(uuid, int, int),
-  public.export_outline(uuid)
+  public.export_contacts(uuid, int, int)
 from public, anon, authenticated;
 grant execute on function
   batchline.authorize_owner(uuid),
+  batchline.begin_export(uuid, uuid),
   batchline.calls_of_person(uuid, uuid[], text),
+  batchline.count_erasures(uuid),
   batchline.erase_calls(uuid[], text, text),
   batchline.erase_contacts(uuid[], text, text),
   batchline.erase_do_not_call(uuid, text, text),
@@ -1060,16 +1061,12 @@ grant execute on function
   batchline.require_owner(uuid),
   batchline.without_number(text, text),
   public.batch_history(uuid),
-  public.count_erasures(),
   public.export_calls(uuid, int, int),
-  public.export_contacts(uuid, int, int),
-  public.export_outline(uuid)
+  public.export_contacts(uuid, int, int)
 to service_role;
 
 grant execute on function
   public.batch_history(uuid),
-  public.count_erasures(),
-  public.export_outline(uuid),
   public.export_contacts(uuid, int, int),
   public.export_calls(uuid, int, int)
 to authenticated;

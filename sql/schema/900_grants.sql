@@ -46,8 +46,6 @@ grant execute on function
   public.api_key_json(public.api_keys),
   public.list_api_keys(),
   public.batch_history(uuid),
-  public.count_erasures(),
-  public.export_outline(uuid),
   public.export_contacts(uuid, int, int),
   public.export_calls(uuid, int, int),
   public.list_call_batches(text, uuid, int, int),

@@ -33,6 +33,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "calls-batch-create": lambda world: batch_body(world.agency),
     "api-keys-create": lambda _world: {"name": "CRM"},
     "api-keys-revoke": lambda world: {"id": make_api_key(world.connection, world.agency).id},
+    "person-erase": lambda world: {"phone_number": world.numbers(1)[0]},
 }
 
 
@@ -45,6 +46,8 @@ class Endpoint:
     state: str | None
     failure: str
     any_role: bool = False
+    owner_alone: bool = False
+    round_trips: int = 1  # of what succeeds; what is refused is refused at the first
 
     @property
     def posts(self) -> bool:
@@ -63,6 +66,8 @@ class Endpoint:
 
     def good(self, world: World) -> dict[str, Any]:
         """What succeeds for the agency's owner."""
+        if self.name == "calls-batch-redial":  # each leaves somebody to be called again
+            return {"batch_id": str(world.call(world.call_in("ended", retry={"on": []}))["batch_id"])}
         if self.state:
             return {"batch_id": str(world.batch_in(self.state))}
         if self.name == "cancel-historical-sync":
@@ -82,6 +87,9 @@ ENDPOINTS = [
     Endpoint("api-keys-create", "POST", None, "Failed to create API key"),
     Endpoint("api-keys-list", "GET", None, "Failed to fetch API keys from the database"),
     Endpoint("api-keys-revoke", "POST", None, "Failed to revoke API key"),
+    Endpoint("calls-batch-export", "POST", "completed", "Failed to export batch", any_role=True, round_trips=3),
+    Endpoint("calls-batch-redial", "POST", "cancelled", "Failed to create batch"),
+    Endpoint("person-erase", "POST", None, "Failed to erase person", owner_alone=True),
     Endpoint("start-historical-sync", "POST", None, "Failed to create sync job", any_role=True),
     Endpoint("get-sync-status", "GET", None, "Failed to fetch sync status from the database"),
     Endpoint("cancel-historical-sync", "POST", None, "Failed to cancel sync job", any_role=True),
@@ -171,8 +179,13 @@ def test_who_may_only_read_learns_that_and_nothing_about_their_body(
 
 @every_writing
 def test_owner_and_admin_may_write(endpoint: Endpoint, world: World, sign: Sign) -> None:
-    for user_id in (world.agency.owner, world.agency.admin):
-        assert endpoint.ask(sign(user_id), endpoint.good(world)).status in (200, 201)
+    assert endpoint.ask(sign(world.agency.owner), endpoint.good(world)).status in (200, 201)
+    admin = endpoint.ask(sign(world.agency.admin), endpoint.good(world))
+    if endpoint.owner_alone:
+        assert admin.error == (403, "User role is not agency_owner")
+        assert endpoint.ask(sign(world.agency.admin), b"{").error == admin.error
+    else:
+        assert admin.status in (200, 201)
 
 
 @every_writing
@@ -208,7 +221,7 @@ def test_who_asks_too_often_is_told_when_to_try_again_and_nothing_about_their_bo
         assert (reply.status, reply.body["code"]) == (429, "too_many_requests")
         assert 1 <= int(reply.headers["retry-after"]) <= 60
     assert world.snapshot() == before
-    assert endpoint.ask(sign(world.agency.admin), good).status in (200, 201)
+    assert endpoint.ask(sign(make_user(world.connection, world.agency.id)), good).status in (200, 201)
 
 
 @every_posting
@@ -271,8 +284,9 @@ def test_a_request_is_one_round_trip_to_the_database_whatever_its_answer(
 
     for request in requests:
         counted.clear()
-        assert request().status < 500
-        assert len(counted) == 1
+        status = request().status
+        assert status < 500
+        assert len(counted) == (1 if status >= 400 else endpoint.round_trips)
 
 
 @every
