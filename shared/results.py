@@ -54,7 +54,7 @@ MAY_BE_REACHED: tuple[NotReached, ...] = ("no_answer", "busy", "dropped", "error
 
 
 class ExportRequest(Input):
-    """The batch to export: its contacts or, with `calls`, its calls; from the beginning, or where a file ended before."""
+    """The batch to export: its contacts or, with `calls`, its calls; from the beginning or where a file ended."""
 
     batch_id: UUID
     calls: Annotated[bool, Field(strict=True)] = False
