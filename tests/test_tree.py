@@ -164,6 +164,8 @@ def test_a_module_of_shared_can_be_read_in_one_sitting(path: Path) -> None:
 def test_a_schema_file_is_numbered_and_named_after_what_it_creates(path: Path) -> None:
     match = re.fullmatch(r"\d{3}_(\w+)\.sql", path.name)
     assert match, "three digits, an underscore, a name"
-    created = re.findall(r"^create (?:function|table|view) (?:\w+\.)?(\w+)", path.read_text(), re.MULTILINE)
+    created = re.findall(
+        r"^create (?:function|(?:unlogged )?table|view) (?:\w+\.)?(\w+)", path.read_text(), re.MULTILINE
+    )
 
     assert created == [match[1]] or match[1] in DESCRIPTIVE

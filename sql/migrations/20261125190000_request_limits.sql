@@ -6,12 +6,18 @@ alter table public.agencies
 -- What callers asked for in the last minute. Not logged to disk: after a crash everybody starts with a clean slate.
 create unlogged table public.counted_requests (
   caller_id uuid not null,  -- a user or an API key
-  created_at timestamptz not null
+  created_at timestamptz not null,
+  id bigint generated always as identity,
+  primary key (caller_id, created_at, id)
 );
 comment on table public.counted_requests is 'The requests of the last minute that count for their caller''s limit.';
-create index counted_requests_caller_idx on public.counted_requests (caller_id, created_at);
-alter table public.counted_requests enable row level security;  -- no policy: nobody reads it but service_role
+alter table public.counted_requests enable row level security;
+create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
+  using (false);
+create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
+  using (false);
 revoke all on public.counted_requests from anon, authenticated;
+revoke all on sequence public.counted_requests_id_seq from anon, authenticated;
 grant select, insert, update, delete on public.counted_requests to service_role;
 
 drop function batchline.require_api_key(text, text);

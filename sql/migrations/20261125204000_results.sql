@@ -1,6 +1,6 @@
 -- Results out, who did what, and forgetting a person.
 alter table public.call_batches add column redial_of uuid references public.call_batches (id);
-create index call_batches_redial_of_idx on public.call_batches (redial_of) where redial_of is not null;
+create index call_batches_redial_of_idx on public.call_batches (redial_of);
 create index calls_imported_number_idx on public.calls (agency_id, to_number) where contact_id is null;
 
 alter table public.campaign_contacts
@@ -859,7 +859,7 @@ create or replace function batchline.erase_events(
 )
 returns int
 language plpgsql volatile security definer
-set search_path = '' set enable_seqscan = off set plan_cache_mode = force_custom_plan
+set search_path = '' set enable_seqscan = off set jit = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_changed int;
@@ -949,7 +949,7 @@ $$;
 create or replace function batchline.calls_of_person(p_agency_id uuid, p_contact_ids uuid[], p_phone_number text)
 returns uuid[]
 language sql stable
-set search_path = '' set enable_seqscan = off
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
   select array(
     select id from public.calls where contact_id = any (p_contact_ids)

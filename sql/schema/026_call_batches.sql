@@ -65,4 +65,4 @@ create index call_batches_active_idx on public.call_batches (agency_id, schedule
 create index call_batches_campaign_idx on public.call_batches (campaign_id);
 create index call_batches_agent_mapping_idx on public.call_batches (agent_mapping_id);
 create index call_batches_created_by_idx on public.call_batches (created_by);
-create index call_batches_redial_of_idx on public.call_batches (redial_of) where redial_of is not null;
+create index call_batches_redial_of_idx on public.call_batches (redial_of);

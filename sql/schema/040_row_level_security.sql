@@ -45,6 +45,16 @@ create policy api_keys_are_read_by_their_agency on public.api_keys for select to
 create policy erasures_are_read_by_their_agency on public.erasures for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+-- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
+create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
+  using (false);
+
+create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
+  using (false);
+
+create policy erasure_salts_are_read_by_nobody on public.erasure_salts for select to authenticated
+  using (false);
+
 alter table public.agencies enable row level security;
 alter table public.users enable row level security;
 alter table public.campaigns enable row level security;
@@ -58,7 +68,7 @@ alter table public.call_events enable row level security;
 alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
 alter table public.api_keys enable row level security;
-alter table public.idempotent_answers enable row level security;  -- no policy: nobody reads it but service_role
-alter table public.counted_requests enable row level security;  -- likewise
+alter table public.idempotent_answers enable row level security;
+alter table public.counted_requests enable row level security;
 alter table public.erasures enable row level security;
-alter table public.erasure_salts enable row level security;  -- no policy, as above
+alter table public.erasure_salts enable row level security;

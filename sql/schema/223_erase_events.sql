@@ -5,7 +5,7 @@ create function batchline.erase_events(
 )
 returns int
 language plpgsql volatile security definer
-set search_path = '' set enable_seqscan = off set plan_cache_mode = force_custom_plan
+set search_path = '' set enable_seqscan = off set jit = off set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_changed int;

@@ -3,7 +3,7 @@
 create function batchline.calls_of_person(p_agency_id uuid, p_contact_ids uuid[], p_phone_number text)
 returns uuid[]
 language sql stable
-set search_path = '' set enable_seqscan = off
+set search_path = '' set enable_seqscan = off set jit = off
 as $$
   select array(
     select id from public.calls where contact_id = any (p_contact_ids)
