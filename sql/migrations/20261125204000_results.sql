@@ -13,7 +13,8 @@ alter table public.campaign_contacts
 create table public.erasure_salts (
   agency_id uuid primary key references public.agencies (id),
   -- 244 random bits. Phone numbers are few: whoever has this can try them all, so nobody reads it but service_role.
-  salt bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+  salt bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())),
+  created_at timestamptz not null default batchline.clock()
 );
 comment on table public.erasure_salts is 'What makes the hash that stands for an erased number; made at an agency''s first erasure.';
 create table public.erasures (
@@ -31,6 +32,8 @@ create index erasures_created_by_idx on public.erasures (created_by);
 
 create policy erasures_are_read_by_their_agency on public.erasures for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+create policy erasure_salts_are_read_by_nobody on public.erasure_salts for select to authenticated
+  using (false);
 alter table public.erasures enable row level security;
 alter table public.erasure_salts enable row level security;
 revoke all on public.erasures, public.erasure_salts from anon, authenticated;

@@ -30,7 +30,7 @@ HIDDEN_FROM_USERS = {
     "call_events": {"ultravox_call_id", "payload"},
     "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
     "api_keys": {"secret_hash"},
-    "erasure_salts": {"agency_id", "salt"},
+    "erasure_salts": {"agency_id", "salt", "created_at"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
     "counted_requests": {"caller_id", "created_at", "id"},
 }  # fmt: skip
