@@ -3,8 +3,8 @@
 create function public.export_contacts(p_batch_id uuid, p_after int, p_limit int)
 returns jsonb
 language sql stable
-set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
-set jit = off
+set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set enable_sort = off set jit = off
 as $$
   select jsonb_build_object(
     'rows', coalesce(
