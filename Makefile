@@ -13,7 +13,7 @@ ARGS ?=
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
-.PHONY: help setup demo test chaos up down bench check audit lock
+.PHONY: help setup demo test chaos up down bench check audit licences lock
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,8 +47,10 @@ check: setup ## Everything that CI runs: format, lint, types, reference, tests
 	@$(TESTS) $(ARGS)
 
 audit: setup ## Look for known vulnerabilities in what the locks name
-	@$(RUN) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock
-	@npm audit --audit-level=low
+	@$(RUN) -m local audit
+
+licences: setup ## List the licences of all that the locks name
+	@$(RUN) -m local licences
 
 lock: setup ## Choose new versions and write the locks
 	@$(COMPILE) pyproject.toml -o requirements.lock

@@ -90,6 +90,7 @@ class Ground:
             "name": "Benchmark",
             "calls_per_minute": limits.calls_per_minute,
             "max_concurrent": limits.max_concurrent,
+            "calling_hours": None,
             "retry": ONE_ATTEMPT,
             "contacts": [{"phone_number": number} for number in numbers],
         }

@@ -45,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     _add_invoke_arguments(command("invoke", commands.invoke, "run one function in this process, print its answer"))
     document = command("openapi", openapi, "write docs/openapi.json")
     document.add_argument("--check", action="store_true", help="only say whether it is what the code says")
+    command("audit", audit, "look for known vulnerabilities in what the locks name")
+    command("licences", licences, "write docs/licences.md")
     subparsers.add_parser("demo", help="a batch of 1,000 contacts, from creation to its end")  # main() takes it first
     return top
 
@@ -65,6 +67,14 @@ def _add_why_arguments(why: argparse.ArgumentParser) -> None:
 
 def openapi(args: argparse.Namespace) -> int:
     return import_module("local.openapi.command").run(args)  # the other commands need not load every handler
+
+
+def audit(args: argparse.Namespace) -> int:
+    return import_module("local.audit").run(args)
+
+
+def licences(args: argparse.Namespace) -> int:
+    return import_module("local.licences").run(args)
 
 
 def seconds(text: str) -> float:

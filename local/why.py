@@ -12,11 +12,11 @@ from rich.text import Text
 
 from local import running
 from local.processes import LocalError
-from local.standing import sentence, span, standing, time
 from shared import database
 from shared.contacts import e164
 from shared.errors import AppError
 from shared.settings import SettingsError, settings
+from shared.standing import sentence, span, standing, time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

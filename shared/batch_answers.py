@@ -17,6 +17,16 @@ Count = Annotated[int, Field(ge=0)]
 Outcome = Literal["answered", "no_answer", "busy", "rejected", "invalid_number", "dropped", "error", "unknown"]
 
 
+class Forecast(TypedDict):
+    """When everybody will have been called at the earliest, retries not counted, and which limit decides.
+
+    `cannot_finish`: not while the batch is paused, not before its `ends_at`, or not within 60 days.
+    """
+
+    earliest_completion: datetime | None
+    limited_by: Literal["calls_per_minute", "max_concurrent", "agency_limit", "calling_hours", "cannot_finish"]
+
+
 class CreatedBatch(TypedDict):
     """A new batch: what is left of the list, and when it starts."""
 
@@ -34,6 +44,7 @@ class CreatedBatch(TypedDict):
     max_concurrent: Count
     scheduled_for: datetime | None
     created_at: datetime
+    forecast: Forecast
 
 
 class Batch(TypedDict):
@@ -67,6 +78,7 @@ class Batch(TypedDict):
     started_at: datetime | None
     paused_at: datetime | None
     completed_at: datetime | None
+    ends_at: datetime | None
     redial_of: UUID | None
 
 
@@ -142,6 +154,7 @@ class BatchDetail(TypedDict):
     """One batch, its history (oldest first, the latest 100) and a page of its contacts in the order they were sent."""
 
     batch: Batch
+    forecast: Forecast | None
     history: list[BatchEvent]
     contacts: list[BatchContact]
     contact_pagination: ContactPage

@@ -11,8 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from shared import storage
 from shared.batches import CallerId
-from shared.contacts import CustomData, PhoneNumber, Text, TimeZone
+from shared.calling_hours import zones_of_number
+from shared.contacts import CustomData, PhoneNumber, Text
 from shared.inputs import Input, PageLength, PageStart, Whole
+from shared.time_zones import TimeZone
 
 BATCH_CALL_ID = re.compile(r"batch_call_([0-9a-f]{32})")
 AGENT_ID = re.compile(r"agent_([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
@@ -254,9 +256,14 @@ def task_state(contact: dict[str, Any]) -> TaskState:
 
 
 def contact(task: Task) -> dict[str, Any]:
-    """A task as a contact."""
+    """A task as a contact; where its number has no time zone, the batch's counts."""
     attempts = None if task.max_retries is None else task.max_retries + 1
-    given = {"phone_number": task.to_number, "custom_data": task.dynamic_variables, "max_attempts": attempts}
+    given: dict[str, Any] = {
+        "phone_number": task.to_number,
+        "custom_data": task.dynamic_variables,
+        "max_attempts": attempts,
+    }
+    given["time_zones"] = zones_of_number(task.to_number) or None
     return {name: value for name, value in given.items() if value is not None}
 
 

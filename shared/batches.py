@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from shared.calling_hours import HasCallingHours
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created
@@ -48,12 +49,6 @@ def _instant(value: object) -> datetime:
     return time
 
 
-def _not_available_yet(value: object) -> object:
-    if value is not None:
-        raise ValueError("is not available yet; leave it out or send null")
-    return value
-
-
 CallerId = Annotated[
     str,
     AfterValidator(_in_e164),
@@ -69,6 +64,15 @@ Instant = Annotated[
     Field(description="ISO 8601 with a UTC offset; up to 5 minutes ago means now.", examples=["2030-01-16T09:00:00Z"]),
 ]
 
+EndTime = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    Field(
+        description="ISO 8601 with a UTC offset, after the start; who is left then is skipped.",
+        examples=["2030-01-16T21:00:00Z"],
+    ),
+]
+
 
 class Retry(Input):
     """When somebody who was not reached is called again. What is left out comes from the campaign, or the default."""
@@ -79,7 +83,7 @@ class Retry(Input):
     on: list[Literal["no_answer", "busy", "dropped", "error"]] | None = None
 
 
-class NewBatch(Input):
+class NewBatch(HasCallingHours):
     """A batch to create. What the plan allows and whether a time lies in the past is for the database to say: a body
     that is repeated must mean the same as before."""
 
@@ -90,10 +94,10 @@ class NewBatch(Input):
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
     max_concurrent: Annotated[Whole, Field(ge=1, le=100_000)] = 10
     scheduled_for: Instant | None = None
+    ends_at: EndTime | None = None
     status: Literal["draft"] | None = None  # a draft is not dialled before it is executed
     name: Text | None = None
     retry: Retry | None = None
-    calling_hours: Annotated[None, BeforeValidator(_not_available_yet)] = None
 
 
 class BatchReference(Input):
@@ -140,9 +144,9 @@ def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[Created
     """
     contacts = one_per_number(batch.contacts)
     given: dict[str, Any] = {
-        **batch.model_dump(exclude={"contacts", "retry", "calling_hours"}),
+        **batch.model_dump(exclude={"contacts", "retry"}),
         "retry": batch.retry and batch.retry.model_dump(exclude_none=True),
-        "contacts": [contact.model_dump(exclude_none=True) for contact in contacts],
+        "contacts": [contact.stored() for contact in contacts],
         "duplicates_removed": len(batch.contacts) - len(contacts),
     }
     params = {"p_user_id": caller.user_id, "p_batch": given, "p_once": attempt.once}

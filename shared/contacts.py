@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import available_timezones
 
 import phonenumbers
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
 
+from shared.calling_hours import zones_of_number
 from shared.inputs import Input, Whole
+from shared.time_zones import TimeZone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,17 +32,6 @@ def e164(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _iana(name: str) -> str:
-    if name not in _time_zones():
-        raise ValueError("must be an IANA time zone, such as America/New_York")
-    return name
-
-
-@lru_cache(maxsize=1)
-def _time_zones() -> set[str]:
-    return available_timezones()  # walks the whole zone database: some 20 ms
-
-
 def _small(data: dict[str, Any]) -> dict[str, Any]:
     if len(to_json(data)) > MAX_CUSTOM_DATA_BYTES:
         raise ValueError("must be at most 5 KB of JSON")
@@ -53,11 +42,6 @@ PhoneNumber = Annotated[
     str,
     AfterValidator(e164),
     Field(description="With its country code; kept and shown in E.164 form.", examples=["+12135550123"]),
-]
-TimeZone = Annotated[
-    str,
-    AfterValidator(_iana),
-    Field(description="An IANA name; without it the number says where the person is.", examples=["America/New_York"]),
 ]
 CustomData = Annotated[
     dict[str, Any],
@@ -79,6 +63,11 @@ class Contact(Input):
     timezone: TimeZone | None = None
     custom_data: CustomData | None = None
     max_attempts: Annotated[Whole, Field(ge=1, le=11)] | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """The contact as the database takes it: with every time zone in which calling hours must be open."""
+        zones = (self.timezone,) if self.timezone else zones_of_number(self.phone_number)
+        return {**self.model_dump(exclude_none=True), "time_zones": zones or None}
 
 
 def one_per_number(contacts: Iterable[Contact]) -> list[Contact]:

@@ -40,6 +40,7 @@ class Claim(TypedDict):
     """The answer of `claim_calls`."""
 
     active: bool
+    resting: bool  # nothing happens before the next run, a minute from now: everybody waits for calling hours
     calls: list[DialOrder]
     next_claim_in: float | None
     waiting_for_slot: bool
@@ -93,7 +94,7 @@ class Dialer:
         return self._deadline - boottime()
 
     async def _turn(self, ultravox: Ultravox) -> bool:
-        """One claim and what follows from it; False when the time is over or nothing is active, here or anywhere."""
+        """One claim and what follows from it; False when the time is over or nobody anywhere needs a worker."""
         await ultravox.lanes.until_free(self._turn_size)  # half-empty turns would cost as many round trips
         if self._time_left() <= 0:
             return False
@@ -106,6 +107,8 @@ class Dialer:
         self._claims += 1
         if claim["calls"]:
             await self._begin(ultravox, claim["calls"])
+        if claim["resting"] and not self._turns:
+            return False
         await asyncio.sleep(max(0.0, min(_wait(claim), self._time_left())))
         return True
 

@@ -77,6 +77,7 @@ Number = Annotated[float, Field(strict=True)]
 # A number in a query is text; where a page starts must be an int, how long it may be is cut off by the reader.
 PageLength = Annotated[int, Field(ge=0, lt=10**MAX_DIGITS), BeforeValidator(_digits)]
 PageStart = Annotated[int, Field(ge=0, le=MAX_INT), BeforeValidator(_digits)]
+PageCursor = Annotated[int, Field(ge=0, lt=10**MAX_DIGITS), BeforeValidator(_digits)]  # a bigint
 
 
 def iso_time(value: object) -> datetime:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-
-if TYPE_CHECKING:
-    import logging
 
 SERVICE = "batchline"
 PHONE_NUMBER = re.compile(r"(?:\+|%2[Bb])[1-9]\d{2,10}(?=\d{4}(?!\d))")
@@ -29,6 +26,10 @@ class MaskingFormatter(LambdaPowertoolsFormatter):
 
 
 logger = Logger(service=SERVICE, logger_formatter=MaskingFormatter(utc=True, use_rfc3339=True))
+
+# With the root logger at DEBUG, as an account's settings may have it, they would write what they send and are sent.
+for library in ("boto3", "botocore", "httpcore", "httpx", "urllib3"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def count(function: str, **metrics: float) -> None:

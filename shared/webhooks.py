@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 TIMESTAMP_HEADER = "x-ultravox-webhook-timestamp"
 SIGNATURE_HEADER = "x-ultravox-webhook-signature"
+OF_AN_EVENT = (TIMESTAMP_HEADER, SIGNATURE_HEADER)
+# With a call's `sharedSecrets` the provider signs the call's id instead of the body.
+CALL_HEADER = "x-ultravox-call-id"
+OF_A_CALL = ("x-ultravox-signature-timestamp", "x-ultravox-signature")
 EVENTS = frozenset({"call.started", "call.joined", "call.ended", "call.billed"})
 
 
@@ -45,18 +49,28 @@ def receive(agency: str, headers: Mapping[str, str], body: bytes) -> None:
     make the provider repeat it.
     Raises UnauthorizedError (unknown agency, no secret, wrong signature), PayloadTooLargeError, BadRequestError.
     """
-    agency_id = _known_agency(agency)
-    reason = why_refused(
-        webhook_secret(agency_id), body, headers.get(TIMESTAMP_HEADER, ""), headers.get(SIGNATURE_HEADER, "")
-    )
-    if reason:
-        raise _refused(agency, reason)
+    agency_id = signing_agency(agency, headers, body)
     given = inputs.parse_json(body)
     event = inputs.validate(Event, given).event
     if event in EVENTS:
         _ingest(agency_id, event, given["call"])
     else:
         logger.warning("an event of an unknown kind was let go", extra={"agency_id": agency, "event": event})
+
+
+def signing_agency(
+    agency: str, headers: Mapping[str, str], signed: bytes, names: tuple[str, str] = OF_AN_EVENT
+) -> UUID:
+    """The id of the agency in the path, once its secret is found to have signed what was sent.
+
+    `names` are those of the headers with the timestamp and the signature. Raises UnauthorizedError.
+    """
+    agency_id = _known_agency(agency)
+    timestamp, signatures = (headers.get(name, "") for name in names)
+    reason = why_refused(webhook_secret(agency_id), signed, timestamp, signatures)
+    if reason:
+        raise _refused(agency, reason)
+    return agency_id
 
 
 def why_refused(secret: str | None, body: bytes, timestamp: str, signatures: str) -> str | None:

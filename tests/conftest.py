@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from local import migrate
 from local.postgres import Postgres, Server
 from local.simulator.client import Simulator
 from local.stack import Stack
+from tests.leaks import Watch, leaks_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -31,6 +33,29 @@ for name in [name for name in os.environ if name.startswith(STRAY) or name.endsw
     del os.environ[name]
 for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS", "SYNC_PAGE_SIZE"):
     os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-zone", action="store_true", help="try calling hours in every time zone there is")
+
+
+@pytest.fixture(scope="session")
+def watch() -> Iterator[Watch]:
+    """Reads along with all that this process logs, at DEBUG."""
+    watch, root = Watch(), logging.getLogger()
+    level = root.level
+    root.addHandler(watch)
+    root.setLevel(logging.DEBUG)
+    yield watch
+    root.removeHandler(watch)
+    root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _logs_show_nobody(watch: Watch) -> Iterator[None]:
+    watch.found.clear()
+    yield
+    assert watch.found == []
 
 
 @contextmanager
@@ -83,7 +108,7 @@ def fresh_database(server: Server, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def stack(server: Server, folder: Path) -> Iterator[Stack]:
+def stack(server: Server, folder: Path, watch: Watch) -> Iterator[Stack]:
     """A stack without a schedule. Its settings are in the environment, for handlers called in this process."""
     with (
         database(server) as name,
@@ -93,7 +118,18 @@ def stack(server: Server, folder: Path) -> Iterator[Stack]:
         for setting, value in stack.env.items():
             if setting != "DATABASE_URL":  # it would make further stacks use this server
                 environment.setenv(setting, value)
+        watch.secrets |= secrets_of(stack)
         yield stack
+    assert leaks_in(folder / "stack", secrets_of(stack)) == []
+
+
+def secrets_of(stack: Stack) -> set[str]:
+    """What the stack's settings hold that nobody may read in a log."""
+    return {
+        value
+        for name, value in stack.env.items()
+        if name.endswith(("_SECRET", "_ROLE_KEY", "_PASSWORD")) and len(value) >= 12
+    }
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,11 @@ class Agency:
 
 
 def make_agency(connection: Connection, name: str = "Acme", **columns: object) -> Agency:
-    """An agency of its own; `columns` are further columns of `agencies`, such as max_calls_per_minute."""
+    """An agency of its own, which may call a number at any time, as often as it likes.
+
+    `columns` are further columns of `agencies`, such as max_calls_per_minute.
+    """
+    columns = {"max_daily_calls_per_number": 1000, "minutes_between_batches": 0, **columns}
     agency_id = insert(connection, "agencies", name=name, **columns)
     insert(connection, "agency_phone_numbers", agency_id=agency_id, phone_number=FROM_NUMBER)
     return Agency(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared import errors, webhooks
+from shared import do_not_call, errors, webhooks
+from shared.do_not_call_answers import OptedOut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,5 +128,11 @@ KINDS: Mapping[str, Kind] = {
 BY_HAND: Mapping[str, ByHand] = {
     "webhook-ingest": ByHand(
         Kind([{"webhookSignature": []}], ALWAYS, parameters=[TIMESTAMP]), request=webhooks.Event, status=204
+    ),
+    "call-opt-out": ByHand(
+        Kind([{"webhookSignature": []}], ALWAYS, parameters=[TIMESTAMP]),
+        request=do_not_call.OptOut,
+        status=200,
+        answer=OptedOut,
     ),
 }

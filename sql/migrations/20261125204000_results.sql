@@ -73,11 +73,11 @@ select
   batch.started_at,
   batch.paused_at,
   batch.completed_at,
+  batch.ends_at,
   batch.redial_of
 from public.call_batches as batch
 join public.agent_mappings as agent on agent.id = batch.agent_mapping_id
 left join public.campaigns as campaign on campaign.id = batch.campaign_id;
-
 drop function batchline.execute_batch(public.call_batches, timestamptz, uuid);
 
 -- What befell a whole batch and who did it, oldest first: the latest 100 entries. What concerned one contact alone is in
@@ -162,6 +162,7 @@ begin
 
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),
+    'forecast', public.batch_forecast(p_batch_id, public.reading_time()),
     'history', public.batch_history(p_batch_id),
     'contacts', v_contacts,
     'contact_pagination', jsonb_build_object(
@@ -340,42 +341,67 @@ as $$
   select replace(replace(p_text, p_phone_number, '[erased]'), substr(p_phone_number, 2), '[erased]');
 $$;
 
--- Stores a list, in its order. Numbers on the do-not-call list are kept as skipped, so that the report is whole.
+-- Stores a list, in its order. Who can never be called is kept as skipped, so that the report is whole: numbers on the
+-- do-not-call list, those of no known time zone, and those in whose zones the hours never meet. A program's batch (it
+-- has no campaign) has a time zone for the numbers that have none.
 create or replace function batchline.add_contacts(p_batch public.call_batches, p_contacts jsonb, p_status text)
 returns void
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
-  with added as (
-    insert into public.campaign_contacts (
-      status, agency_id, batch_id, position, phone_number, first_name, last_name, email, company, title, timezone,
-      custom_data, max_attempts, next_attempt_at, completed_at, reason, reason_at, outcome_notes
-    )
-    select
-      case when listed.phone_number is null then p_status else 'skipped' end,
-      p_batch.agency_id, p_batch.id, p_batch.total_contacts + listing.ordinality - 1,
-      listing.contact ->> 'phone_number', listing.contact ->> 'first_name', listing.contact ->> 'last_name',
-      listing.contact ->> 'email', listing.contact ->> 'company', listing.contact ->> 'title',
-      listing.contact ->> 'timezone', coalesce(nullif(listing.contact -> 'custom_data', 'null'), '{}'),
-      coalesce((listing.contact ->> 'max_attempts')::int, (p_batch.retry ->> 'max_attempts')::int),
-      case when listed.phone_number is null and p_status = 'queued' then batchline.clock() end,
-      case when listed.phone_number is not null then batchline.clock() end,
-      case when listed.phone_number is not null then 'On the do-not-call list' end,
-      case when listed.phone_number is not null then batchline.clock() end,
-      case when listed.phone_number is not null then 'On the do-not-call list' end
-    from jsonb_array_elements(p_contacts) with ordinality as listing (contact, ordinality)
+declare
+  v_now timestamptz := batchline.clock();
+  v_fallback text[] := case when p_batch.campaign_id is null then array[p_batch.timezone] end;
+  v_sets jsonb := (
+    select coalesce(jsonb_agg(distinct coalesce(contact -> 'time_zones', 'null')), '[]')
+    from jsonb_array_elements(p_contacts) as list (contact)
+  );
+begin
+  perform batchline.open_batch_zones(p_batch, v_sets);
+  with zone_set as materialized (
+    select zones, coalesce(
+      batchline.contact_zones(p_batch.calling_hours, zones), case when p_status = 'queued' then v_fallback end
+    ) as time_zones
+    from jsonb_array_elements(v_sets) as given (zones)
+  ),
+  listing as (
+    select list.contact, p_batch.total_contacts + list.ordinality - 1 as position, zone_set.time_zones, case
+        when listed.phone_number is not null then 'On the do-not-call list'
+        when zone_set.time_zones is null and v_fallback is null then 'No time zone known; send `timezone`'
+        when zone.opens_at = 'infinity' then batchline.never_open_note(zone.time_zones)
+      end as reason
+    from jsonb_array_elements(p_contacts) with ordinality as list (contact, ordinality)
+    join zone_set on zone_set.zones = coalesce(list.contact -> 'time_zones', 'null')
+    left join public.call_batch_zones as zone
+      on zone.batch_id = p_batch.id and zone.time_zones = zone_set.time_zones
     left join lateral (
       select phone_number from public.do_not_call
       where agency_id = p_batch.agency_id
         and phone_number in (
-          listing.contact ->> 'phone_number',
-          batchline.erased_number(p_batch.agency_id, listing.contact ->> 'phone_number')
+          list.contact ->> 'phone_number', batchline.erased_number(p_batch.agency_id, list.contact ->> 'phone_number')
         )
       limit 1
     ) as listed on true
+  ),
+  added as (
+    insert into public.campaign_contacts (
+      status, agency_id, batch_id, position, phone_number, first_name, last_name, email, company, title, timezone,
+      custom_data, max_attempts, next_attempt_at, completed_at, reason, reason_at, outcome_notes, time_zones
+    )
+    select
+      case when reason is null then p_status else 'skipped' end, p_batch.agency_id, p_batch.id, position,
+      contact ->> 'phone_number', contact ->> 'first_name', contact ->> 'last_name', contact ->> 'email',
+      contact ->> 'company', contact ->> 'title', contact ->> 'timezone',
+      coalesce(nullif(contact -> 'custom_data', 'null'), '{}'),
+      coalesce((contact ->> 'max_attempts')::int, (p_batch.retry ->> 'max_attempts')::int),
+      case when reason is null and p_status = 'queued' then v_now end,
+      case when reason is not null then v_now end, reason, case when reason is not null then v_now end, reason,
+      time_zones
+    from listing
     returning id, status, reason
   )
   insert into public.call_events (agency_id, batch_id, contact_id, event, reason)
   select p_batch.agency_id, p_batch.id, added.id, 'skipped', added.reason from added where added.status = 'skipped';
+end;
 $$;
 
 -- draft, scheduled -> pending, or -> scheduled where p_start_at is still to come; nothing is dialled before.
@@ -388,6 +414,7 @@ as $$
 declare
   v_batch public.call_batches;
 begin
+  perform batchline.require_before_end(p_batch, coalesce(p_start_at, batchline.clock()));
   update public.call_batches
   set status = case when p_start_at is null then 'pending' else 'scheduled' end, scheduled_for = p_start_at,
       edited_at = batchline.clock()
@@ -413,6 +440,7 @@ as $$
   where contact.batch_id = p_batch.id
     and contact.status in ('failed', 'skipped')
     and coalesce(contact.outcome, case when contact.attempts = 0 then 'not_called' end) = any (p_outcomes)
+    and (contact.time_zones is not null or p_batch.campaign_id is null)  -- else no time zone is known
     and contact.phone_number not like 'erased:%'
     and not exists (
       select from public.do_not_call as listed
@@ -614,15 +642,16 @@ begin
   select * into v_agency from public.agencies where id = v_key.agency_id;
   v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid, 'agent_id');
   perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  perform batchline.require_time_zone(p_batch ->> 'timezone', 'timezone');
 
   insert into public.call_batches (
-    id, status, agency_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent, retry,
+    id, status, agency_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent, calling_hours, retry,
     scheduled_for, timezone, tasks_object, created_by
   )
   values (
     (p_batch ->> 'id')::uuid, v_start.status, v_agency.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
-    v_agency.default_calls_per_minute, v_agency.default_max_concurrent, batchline.default_retry(),
-    v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
+    v_agency.default_calls_per_minute, v_agency.default_max_concurrent,
+    batchline.default_calling_hours(), batchline.default_retry(), v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
   )
   returning * into v_batch;
   perform batchline.log_batch_event(v_batch, 'created', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key));
@@ -658,12 +687,16 @@ begin
   if p_changes ? 'agent_mapping_id' then
     perform batchline.require_agent(v_key.agency_id, v_new.agent_mapping_id, 'agent_id');
   end if;
+  perform batchline.require_time_zone(p_changes ->> 'timezone', 'timezone');
   if p_changes ?| '{status,scheduled_for,send_now}' then
     select start.status, start.start_at into v_new.status, v_new.scheduled_for
     from batchline.batch_call_start(
       coalesce(p_changes ->> 'status', case when not v_send_now then v_batch.status end),
       v_new.scheduled_for, v_send_now
     ) as start;
+    if v_new.status <> 'draft' then
+      perform batchline.require_before_end(v_batch, coalesce(v_new.scheduled_for, batchline.clock()));
+    end if;
   end if;
 
   update public.call_batches
@@ -766,6 +799,25 @@ begin
 end;
 $$;
 
+-- From now on the numbers may be dialled again, by contacts that are added from now on: who was skipped stays skipped.
+create or replace function batchline.remove_from_do_not_call(p_user_id uuid, p_phone_numbers text[])
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_removed int;
+begin
+  delete from public.do_not_call
+  where agency_id = v_user.agency_id
+    and phone_number = any (p_phone_numbers || array(  -- erased people too
+      select batchline.erased_number(v_user.agency_id, phone_number) from unnest(p_phone_numbers) as listed (phone_number)
+    ));
+  get diagnostics v_removed = row_count;
+  return jsonb_build_object('removed', v_removed);
+end;
+$$;
+
 -- Nobody is forgotten in the middle of a call: what is only claimed is released, anything else that is live refuses.
 -- The agency's lock and those of the batches are held.
 create or replace function batchline.release_or_refuse(p_agency_id uuid, p_phone_number text)
@@ -813,7 +865,7 @@ begin
           else p_hash
         end,
         first_name = null, last_name = null, email = null, company = null, title = null, timezone = null,
-        custom_data = '{}',
+        time_zones = '{}', custom_data = '{}',
         status = case when status in ('pending', 'queued') then 'skipped' else status end,
         next_attempt_at = null,
         completed_at = coalesce(completed_at, v_now),
@@ -940,8 +992,8 @@ returns int
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  insert into public.do_not_call (agency_id, phone_number, added_by, created_at)
-  select agency_id, p_hash, added_by, created_at
+  insert into public.do_not_call (agency_id, phone_number, added_by, created_at, call_id)
+  select agency_id, p_hash, added_by, created_at, call_id
   from public.do_not_call
   where agency_id = p_agency_id and phone_number = p_phone_number
   on conflict (agency_id, phone_number) do nothing;

@@ -33,6 +33,7 @@ create table public.call_batches (
   updated_at timestamptz generated always as (
     greatest(created_at, edited_at, started_at, resumed_at, paused_at, completed_at, deleted_at)
   ) stored,
+  ends_at timestamptz,  -- who is left then is not called any more
   redial_of uuid references public.call_batches (id),  -- whose contacts that were not reached it calls again
   constraint batch_status_is_known check (
     status in ('draft', 'scheduled', 'pending', 'processing', 'paused', 'completed', 'failed', 'cancelled')
@@ -48,12 +49,14 @@ create table public.call_batches (
     status not in ('processing', 'completed') or started_at is not null
   ),
   constraint scheduled_has_a_time check (status <> 'scheduled' or scheduled_for is not null),
+  constraint scheduled_before_its_end check (status <> 'scheduled' or scheduled_for < ends_at),
   constraint error_message_when_failed check (status <> 'failed' or error_message is not null),
   constraint batch_pace_is_positive check (calls_per_minute > 0 and max_concurrent > 0),
   constraint counters_are_not_negative check (
     least(pending, queued, in_progress, completed, failed, skipped) >= 0
   ),
   constraint completed_means_nothing_left check (status <> 'completed' or pending + queued + in_progress = 0),
+  constraint waiting_only_while_processing check (waiting_until is null or status = 'processing'),
   constraint deleted_only_as_draft_or_when_final check (
     deleted_at is null or status in ('draft', 'completed', 'failed', 'cancelled')
   )
@@ -62,6 +65,8 @@ comment on table public.call_batches is 'One run over a list of contacts with on
 create index call_batches_newest_idx on public.call_batches (agency_id, created_at desc, id desc);
 create index call_batches_active_idx on public.call_batches (agency_id, scheduled_for)
   where status in ('pending', 'scheduled', 'processing');
+create index call_batches_ending_idx on public.call_batches (agency_id, ends_at)
+  where status in ('processing', 'paused') and ends_at is not null;
 create index call_batches_campaign_idx on public.call_batches (campaign_id);
 create index call_batches_agent_mapping_idx on public.call_batches (agent_mapping_id);
 create index call_batches_created_by_idx on public.call_batches (created_by);

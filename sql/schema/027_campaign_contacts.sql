@@ -24,6 +24,7 @@ create table public.campaign_contacts (
   reason_at timestamptz,
   created_at timestamptz not null default batchline.clock(),
   completed_at timestamptz,
+  time_zones text[] default '{}',  -- calling hours must be open in all of them; null = in the batch's time zone
   constraint one_contact_per_number_and_batch unique (batch_id, phone_number),
   constraint one_contact_per_position_and_batch unique (batch_id, position),
   constraint contact_status_is_known check (
@@ -40,6 +41,7 @@ create table public.campaign_contacts (
   constraint max_attempts_are_sensible check (max_attempts between 1 and 11),
   constraint queued_has_attempts_left check (status <> 'queued' or attempts < max_attempts),
   constraint next_attempt_exactly_while_queued check ((status = 'queued') = (next_attempt_at is not null)),
+  constraint queued_has_time_zones check (status <> 'queued' or time_zones is not null),
   constraint in_progress_has_a_call check (status <> 'in_progress' or (call_id is not null and attempts > 0)),
   constraint contact_completed_at_exactly_when_final check (
     (status in ('completed', 'failed', 'skipped')) = (completed_at is not null)
@@ -50,7 +52,7 @@ create table public.campaign_contacts (
   constraint completed_contact_was_answered check ((status = 'completed') = (outcome is not distinct from 'answered'))
 );
 comment on table public.campaign_contacts is 'One person on a batch''s list.';
-create index campaign_contacts_queue_idx on public.campaign_contacts (batch_id, next_attempt_at, position)
+create index campaign_contacts_queue_idx on public.campaign_contacts (batch_id, time_zones, next_attempt_at, position)
   where status = 'queued';
 create index campaign_contacts_status_idx on public.campaign_contacts (batch_id, status, position);
 create index campaign_contacts_open_numbers_idx on public.campaign_contacts (agency_id, phone_number)

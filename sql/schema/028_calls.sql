@@ -72,6 +72,7 @@ comment on table public.calls is
 create unique index calls_one_live_per_contact_idx on public.calls (contact_id) where is_live;
 create unique index calls_one_live_per_number_idx on public.calls (agency_id, to_number) where is_live;
 create index calls_begun_idx on public.calls (agency_id, began_at) where contact_id is not null and began_at is not null;
+create index calls_number_idx on public.calls (agency_id, to_number, created_at) where to_number is not null;
 create index calls_batch_idx on public.calls (batch_id, began_at);
 create index calls_contact_idx on public.calls (contact_id);
 -- An import may hold a person whom no list does.

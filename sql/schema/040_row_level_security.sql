@@ -21,6 +21,12 @@ create policy do_not_call_is_read_by_its_agency on public.do_not_call for select
 create policy call_batches_are_read_by_their_agency on public.call_batches for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())) and deleted_at is null);
 
+create policy batch_zones_are_read_by_their_agency on public.call_batch_zones for select to authenticated
+  using (
+    agency_id = (select agency_id from public.users where id = (select auth.uid()))
+    and exists (select from public.call_batches as batch where batch.id = batch_id)
+  );
+
 create policy contacts_are_read_by_their_agency on public.campaign_contacts for select to authenticated
   using (
     agency_id = (select agency_id from public.users where id = (select auth.uid()))
@@ -62,6 +68,7 @@ alter table public.agent_mappings enable row level security;
 alter table public.agency_phone_numbers enable row level security;
 alter table public.do_not_call enable row level security;
 alter table public.call_batches enable row level security;
+alter table public.call_batch_zones enable row level security;
 alter table public.campaign_contacts enable row level security;
 alter table public.calls enable row level security;
 alter table public.call_events enable row level security;

@@ -9,6 +9,7 @@ as $$
     'created_at', public.iso_utc(p_batch.created_at),
     'started_at', public.iso_utc(p_batch.started_at),
     'paused_at', public.iso_utc(p_batch.paused_at),
-    'completed_at', public.iso_utc(p_batch.completed_at)
+    'completed_at', public.iso_utc(p_batch.completed_at),
+    'ends_at', public.iso_utc(p_batch.ends_at)
   );
 $$;

@@ -1,4 +1,4 @@
--- What the contacts of a closed batch are told.
+-- What the contacts of a batch are told that is closed, or whose time is over.
 create function batchline.closing_note(p_batch public.call_batches)
 returns text
 language sql immutable set search_path = ''
@@ -6,6 +6,7 @@ as $$
   select case p_batch.status
     when 'cancelled' then 'Batch cancelled'
     when 'failed' then 'Batch failed: ' || p_batch.error_message
-    else 'Batch ' || p_batch.status
+    when 'completed' then 'Batch completed'
+    else 'Batch ended'
   end;
 $$;

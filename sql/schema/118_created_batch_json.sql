@@ -1,7 +1,7 @@
 -- A batch as the answer to its creation shows it.
 create function batchline.created_batch_json(p_batch_id uuid, p_duplicates_removed int)
 returns jsonb
-language sql stable set search_path = ''
+language sql volatile set search_path = ''
 as $$
   select jsonb_build_object(
     'batch_id', batch.id,
@@ -17,7 +17,8 @@ as $$
     'calls_per_minute', batch.calls_per_minute,
     'max_concurrent', batch.max_concurrent,
     'scheduled_for', public.iso_utc(batch.scheduled_for),
-    'created_at', public.iso_utc(batch.created_at)
+    'created_at', public.iso_utc(batch.created_at),
+    'forecast', public.batch_forecast(batch.id, batchline.clock())
   )
   from public.v_call_batch_summary as batch
   where batch.id = p_batch_id;

@@ -8,6 +8,7 @@ as $$
 declare
   v_batch public.call_batches;
 begin
+  perform batchline.require_before_end(p_batch, coalesce(p_start_at, batchline.clock()));
   update public.call_batches
   set status = case when p_start_at is null then 'pending' else 'scheduled' end, scheduled_for = p_start_at,
       edited_at = batchline.clock()

@@ -8,6 +8,9 @@ declare
   v_batch public.call_batches := batchline.require_batch(v_user.agency_id, p_batch_id);
   v_now timestamptz := batchline.clock();
 begin
+  if v_batch.status = 'paused' then
+    perform batchline.require_resumable(v_batch);
+  end if;
   update public.call_batches
   set status = case when started_at is null and scheduled_for > v_now then 'scheduled' else 'processing' end,
       started_at = case when started_at is null and scheduled_for > v_now then null else coalesce(started_at, v_now) end,

@@ -19,19 +19,7 @@ begin
     v_note := batchline.closing_note(v_batch);
     perform batchline.log_batch_event(v_batch, p_status, p_error_message, p_actor);
     perform batchline.release_claimed(p_batch.id, v_note);
-    with skipped as (
-      update public.campaign_contacts
-      set status = 'skipped',
-          next_attempt_at = null,
-          completed_at = v_now,
-          outcome_notes = v_note,
-          reason = v_note,
-          reason_at = v_now
-      where batch_id = p_batch.id and status in ('pending', 'queued')
-      returning id
-    )
-    insert into public.call_events (agency_id, batch_id, contact_id, event, reason, at)
-    select v_batch.agency_id, v_batch.id, id, 'skipped', v_note, v_now from skipped;
+    perform batchline.skip_waiting(v_batch, v_note);
     select * into v_batch from public.call_batches where id = p_batch.id;
   end if;
   return v_batch;

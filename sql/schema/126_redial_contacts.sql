@@ -11,6 +11,7 @@ as $$
   where contact.batch_id = p_batch.id
     and contact.status in ('failed', 'skipped')
     and coalesce(contact.outcome, case when contact.attempts = 0 then 'not_called' end) = any (p_outcomes)
+    and (contact.time_zones is not null or p_batch.campaign_id is null)  -- else no time zone is known
     and contact.phone_number not like 'erased:%'
     and not exists (
       select from public.do_not_call as listed

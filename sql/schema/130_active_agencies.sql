@@ -1,5 +1,5 @@
--- Who needs a worker now: a batch processing, due, or due within the minute until the next run, or any live call,
--- also of a paused, cancelled or failed batch.
+-- Who needs a worker now: a batch processing, due, or due within the minute until the next run, a paused one whose time
+-- is over, or any live call, also of a paused, cancelled or failed batch.
 create function batchline.active_agencies(p_now timestamptz)
 returns setof uuid
 language sql stable set search_path = ''
@@ -8,6 +8,8 @@ as $$
   from public.call_batches
   where status in ('pending', 'scheduled', 'processing')
     and (status <> 'scheduled' or scheduled_for <= p_now + interval '60 s')
+  union
+  select agency_id from public.call_batches where status in ('processing', 'paused') and ends_at <= p_now
   union
   select agency_id from public.calls where is_live;
 $$;

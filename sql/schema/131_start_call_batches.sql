@@ -1,4 +1,5 @@
--- pending and due, scheduled and due -> processing. Answers when the next scheduled batch of the agency is due.
+-- What the clock decides of an agency's batches: pending and due, scheduled and due -> processing; what can dial no
+-- more is paused, what is over ends. Answers when the next one starts or ends. The agency is locked.
 create function batchline.start_call_batches(p_agency_id uuid)
 returns timestamptz
 language plpgsql volatile set search_path = ''
@@ -21,8 +22,10 @@ begin
     perform batchline.start_contacts(v_batch.id);
     perform batchline.complete_batches(array[v_batch.id]);
   end loop;
-  return (
-    select min(scheduled_for) from public.call_batches where agency_id = p_agency_id and status = 'scheduled'
+  perform batchline.pause_inactive(p_agency_id);
+  return least(
+    batchline.end_call_batches(p_agency_id, v_now),
+    (select min(scheduled_for) from public.call_batches where agency_id = p_agency_id and status = 'scheduled')
   );
 end;
 $$;

@@ -10,18 +10,11 @@ as $$
     select * from batchline.dial_room(p_agency_id, p_now)
   ),
   opening as (
-    select greatest(batch.opens_at, agency.opens_at, contact.next_attempt_at, agencies.dial_after) as opens_at
-    from room as batch
+    select greatest(batch.opens_at, agency.opens_at, queue.opens_at, agencies.dial_after) as opens_at
+    from batchline.queue_openings(p_agency_id, p_now) as queue
+    join room as batch on batch.batch_id = queue.batch_id
     join room as agency on agency.batch_id is null
     join public.agencies on agencies.id = p_agency_id
-    cross join lateral (
-      select queued.next_attempt_at
-      from public.campaign_contacts as queued
-      where queued.batch_id = batch.batch_id and queued.status = 'queued'
-      order by queued.next_attempt_at
-      limit 1
-    ) as contact
-    where batch.batch_id is not null
   )
   select min(opening.opens_at) filter (where opening.opens_at > p_now),
          coalesce(bool_or(opening.opens_at <= p_now), false)

@@ -35,6 +35,7 @@ begin
     v_next := least(v_next, batchline.start_call_batches(v_agency_id));
     -- One instant for both: a place that opens between two would be neither taken nor foretold.
     v_now := batchline.clock();
+    perform batchline.refresh_batch_zones(v_agency_id, v_now);
     select * into v_opening from batchline.next_opening(v_agency_id, v_now);
     v_claimed := '{}';
     if v_share > 0 and v_opening.waiting_for_slot then  -- most agencies wait for their pace at most claims
@@ -46,6 +47,7 @@ begin
       v_calls := v_calls || v_claimed;
       select * into v_opening from batchline.next_opening(v_agency_id, v_now);
     end if;
+    perform batchline.note_waiting(v_agency_id, v_now);
     v_next := least(v_next, v_opening.opens_at);
     if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot and v_calls <> '{}' then
       v_next := v_now;  -- it was p_limit that stopped here, not a limit of the agency
@@ -55,6 +57,7 @@ begin
 
   return jsonb_build_object(
     'active', cardinality(v_agencies) > 0,
+    'resting', v_calls = '{}' and batchline.all_rest(v_agencies, v_now),
     'calls', batchline.dial_orders(v_calls),
     'next_claim_in', case when v_next is not null then greatest(0, extract(epoch from v_next - batchline.clock())) end,
     'waiting_for_slot', v_waiting

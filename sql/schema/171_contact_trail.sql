@@ -19,7 +19,7 @@ begin
   return jsonb_build_object(
     'now', public.iso_utc(batchline.clock()),
     'contact', public.contact_json(v_contact) || jsonb_build_object(
-      'agency_id', v_contact.agency_id, 'batch_id', v_contact.batch_id
+      'agency_id', v_contact.agency_id, 'batch_id', v_contact.batch_id, 'hours', public.contact_hours(v_contact)
     ),
     'batch', (
       select jsonb_build_object(

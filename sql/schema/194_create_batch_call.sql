@@ -22,15 +22,16 @@ begin
   select * into v_agency from public.agencies where id = v_key.agency_id;
   v_agent := batchline.require_agent(v_agency.id, (p_batch ->> 'agent_mapping_id')::uuid, 'agent_id');
   perform batchline.require_number(v_agency.id, p_batch ->> 'from_number');
+  perform batchline.require_time_zone(p_batch ->> 'timezone', 'timezone');
 
   insert into public.call_batches (
-    id, status, agency_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent, retry,
+    id, status, agency_id, agent_mapping_id, name, from_number, calls_per_minute, max_concurrent, calling_hours, retry,
     scheduled_for, timezone, tasks_object, created_by
   )
   values (
     (p_batch ->> 'id')::uuid, v_start.status, v_agency.id, v_agent.id, p_batch ->> 'name', p_batch ->> 'from_number',
-    v_agency.default_calls_per_minute, v_agency.default_max_concurrent, batchline.default_retry(),
-    v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
+    v_agency.default_calls_per_minute, v_agency.default_max_concurrent,
+    batchline.default_calling_hours(), batchline.default_retry(), v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
   )
   returning * into v_batch;
   perform batchline.log_batch_event(v_batch, 'created', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key));

@@ -20,12 +20,16 @@ begin
   if p_changes ? 'agent_mapping_id' then
     perform batchline.require_agent(v_key.agency_id, v_new.agent_mapping_id, 'agent_id');
   end if;
+  perform batchline.require_time_zone(p_changes ->> 'timezone', 'timezone');
   if p_changes ?| '{status,scheduled_for,send_now}' then
     select start.status, start.start_at into v_new.status, v_new.scheduled_for
     from batchline.batch_call_start(
       coalesce(p_changes ->> 'status', case when not v_send_now then v_batch.status end),
       v_new.scheduled_for, v_send_now
     ) as start;
+    if v_new.status <> 'draft' then
+      perform batchline.require_before_end(v_batch, coalesce(v_new.scheduled_for, batchline.clock()));
+    end if;
   end if;
 
   update public.call_batches

@@ -20,7 +20,7 @@ begin
           else p_hash
         end,
         first_name = null, last_name = null, email = null, company = null, title = null, timezone = null,
-        custom_data = '{}',
+        time_zones = '{}', custom_data = '{}',
         status = case when status in ('pending', 'queued') then 'skipped' else status end,
         next_attempt_at = null,
         completed_at = coalesce(completed_at, v_now),

@@ -4,8 +4,8 @@ returns int
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  insert into public.do_not_call (agency_id, phone_number, added_by, created_at)
-  select agency_id, p_hash, added_by, created_at
+  insert into public.do_not_call (agency_id, phone_number, added_by, created_at, call_id)
+  select agency_id, p_hash, added_by, created_at, call_id
   from public.do_not_call
   where agency_id = p_agency_id and phone_number = p_phone_number
   on conflict (agency_id, phone_number) do nothing;

@@ -14,11 +14,11 @@ revoke update, delete, truncate on public.call_events from service_role;
 -- Leases, raw payloads, hashes of secrets and what only the dialler needs stay with service_role.
 grant select on
   public.users, public.campaigns, public.agent_mappings, public.agency_phone_numbers, public.do_not_call,
-  public.call_batches, public.campaign_contacts, public.v_call_batch_summary
+  public.call_batches, public.call_batch_zones, public.campaign_contacts, public.v_call_batch_summary
 to authenticated;
 grant select (
   id, public_id, name, max_calls_per_minute, max_concurrent_calls, created_at, default_calls_per_minute,
-  default_max_concurrent
+  default_max_concurrent, provider_concurrent_calls, max_daily_calls_per_number, minutes_between_batches
 )
   on public.agencies to authenticated;
 grant select (
@@ -41,14 +41,28 @@ grant select on public.erasures to authenticated;
 grant execute on function
   public.iso_utc(timestamptz),
   public.my_agency_id(),
+  public.reading_time(),
   public.batch_json(public.v_call_batch_summary),
   public.contact_json(public.campaign_contacts),
   public.api_key_json(public.api_keys),
   public.list_api_keys(),
+  public.offset_spans(text, timestamptz, timestamptz),
+  public.zone_windows(jsonb, text, timestamptz, timestamptz),
+  public.calling_windows(jsonb, text[], timestamptz, timestamptz),
+  public.forecast_segments(jsonb, jsonb, timestamptz, timestamptz),
+  public.forecast_end(jsonb, jsonb, double precision, timestamptz, timestamptz),
+  public.forecast_queues(public.call_batches),
+  public.forecast_rate(public.call_batches),
+  public.batch_forecast(uuid, timestamptz),
+  public.contact_hours(public.campaign_contacts),
+  public.get_contact(uuid),
   public.batch_history(uuid),
   public.export_contacts(uuid, int, int),
   public.export_calls(uuid, int, int),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint),
-  public.get_sync_status()
+  public.get_sync_status(),
+  public.list_do_not_call(int, bigint),
+  public.campaign_json(public.campaigns),
+  public.list_campaigns(int, int)
 to authenticated;

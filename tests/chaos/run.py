@@ -109,6 +109,7 @@ class Run:
             "from_number": self.world.agency.from_number,
             "calls_per_minute": 6000,
             "max_concurrent": 3,
+            "calling_hours": None,
             "retry": {"delay_minutes": 0.002, "growth": 1},
             "contacts": [{"phone_number": number} for number in fictional_numbers(contacts)],
             **batch,

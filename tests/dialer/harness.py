@@ -146,6 +146,7 @@ class World:
             "from_number": self.agency.from_number,
             "calls_per_minute": 6000,
             "max_concurrent": 100,
+            "calling_hours": None,
             "retry": {"delay_minutes": 0.002, "growth": 1},
             "contacts": [{"phone_number": one} if isinstance(one, str) else one for one in listed],
         }

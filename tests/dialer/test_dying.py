@@ -15,6 +15,8 @@ from tests.dialer.harness import doing, until
 from tests.sql.checks import assert_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.dialer.conftest import Settings
     from tests.dialer.harness import World
 
@@ -44,16 +46,27 @@ def test_after_a_kill_other_runs_finish_what_it_left(world: World, change_settin
     assert_sound(world.db)
 
 
-@pytest.mark.usefixtures("_short")
+@pytest.fixture
+def _begin_waits(world: World) -> Iterator[None]:
+    """begin_dial, and nothing else, waits for whoever holds the advisory lock 7."""
+    world.db.execute("""
+        create function public.wait_for_a_test() returns trigger language plpgsql
+        as 'begin perform pg_advisory_xact_lock_shared(7); return new; end';
+        create trigger begin_waits before update on public.calls for each row
+          when (old.status = 'claimed' and new.status = 'dialing') execute function public.wait_for_a_test();
+    """)
+    yield
+    world.db.execute("drop function public.wait_for_a_test() cascade")
+
+
+@pytest.mark.usefixtures("_short", "_begin_waits")
 def test_a_worker_that_was_frozen_does_not_dial_when_it_wakes(world: World, database_url: str) -> None:
     batch = world.create(5)
 
     with psycopg.connect(database_url) as holding, world.worker(4) as worker:
-        # begin_dial alone reads this list: it waits for us, with everybody claimed.
-        holding.execute("lock table public.do_not_call in access exclusive mode")
-        until(
-            lambda: world.rows("select from pg_locks where not granted and relation = 'public.do_not_call'::regclass")
-        )
+        # begin_dial waits for us, with everybody claimed.
+        holding.execute("select pg_advisory_xact_lock(7)")
+        until(lambda: world.rows("select from pg_locks where not granted and locktype = 'advisory' and objid = 7"))
         worker.process.send_signal(signal.SIGSTOP)
         holding.rollback()
         until(lambda: {call["status"] for call in batch.calls()} == {"dialing"})

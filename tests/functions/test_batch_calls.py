@@ -68,6 +68,30 @@ def now_ms(seconds: float = 0) -> int:
     return round((time.time() + seconds) * 1000)
 
 
+def started(world: World, batch_id: UUID) -> None:
+    """Past the product's schedule: the batch has started."""
+    world.connection.execute("update public.call_batches set scheduled_for = null where id = %s", [batch_id])
+    world.verb("start_call_batches", p_agency_id=world.agency.id)
+
+
+def test_its_hours_are_eight_to_nine_in_the_time_of_the_number_or_else_of_the_batch(key: ApiKey, world: World) -> None:
+    tasks = [{"to_number": number} for number in ("+12125550123", "+12085550123", "+80012345678")]
+    data = made(key, world, tasks, timezone="Asia/Kathmandu", status="draft")
+    batch = world.batch(uuid_of(data))
+    assert (batch["calling_hours"]["timezone"], len(batch["calling_hours"]["weekly"])) == ("recipient", 7)
+    assert batch["skipped"] == 0
+
+    ask(key, "update", data["batch_call_id"], {"timezone": "Europe/Berlin"})
+    ask(key, "execute", data["batch_call_id"])
+    started(world, uuid_of(data))
+
+    assert [contact["time_zones"] for contact in world.contacts(uuid_of(data))] == [
+        ["America/New_York"], ["America/Boise", "America/Los_Angeles"], ["Europe/Berlin"],
+    ]  # fmt: skip
+    zones = "select count(*) from public.call_batch_zones where batch_id = %s and opens_at < 'infinity'"
+    assert world.connection.execute(zones, [uuid_of(data)]).fetchone() == (3,)
+
+
 def nothing_stored(world: World) -> bool:
     return world.all("call_batches") == []
 

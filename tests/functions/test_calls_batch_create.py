@@ -33,6 +33,7 @@ def test_the_answer_has_every_field(owner: str, agency: Agency) -> None:
     made = reply.body
     assert A_TIME.fullmatch(made.pop("created_at"))
     assert made.pop("batch_id")
+    assert made.pop("forecast")["limited_by"]
     assert made == {
         "status": "pending",
         "total_contacts": 3,
@@ -228,12 +229,24 @@ def test_beyond_what_everybody_has_only_the_agencys_plan_counts(
         ({"contacts": []}, "contacts must hold at least 1 entry"),
         ({"calls_per_minute": 0}, "calls_per_minute must be at least 1"),
         ({"scheduled_for": "2020-01-16T09:00:00Z"}, "scheduled_for must not lie in the past"),
+        ({"ends_at": "2020-01-16T09:00:00Z"}, "ends_at must lie after the start"),
+        (
+            {"scheduled_for": "2099-01-16T09:00:00Z", "ends_at": "2099-01-16T09:00:00Z"},
+            "ends_at must lie after the start",
+        ),
+        (
+            {"ends_at": "2099-01-16T09:00:00"},
+            "ends_at must have a UTC offset, such as 2030-01-16T09:00:00Z or 2030-01-16T09:00:00-05:00",
+        ),
         ({"scheduled_for": "0001-01-01T00:00:00Z"}, "scheduled_for must not lie in the past"),
         (
             {"scheduled_for": "9999-12-31T23:59:59-14:00"},
             "scheduled_for must be an ISO 8601 time, such as 2030-01-16T09:00:00Z",
         ),
-        ({"calling_hours": {"start": "8"}}, "calling_hours is not available yet; leave it out or send null"),
+        (
+            {"calling_hours": {}},
+            'calling_hours needs start and end, such as {"start": "08:00", "end": "21:00"}, or weekly',
+        ),
         ({"priority": 1}, "priority is not a known field"),
     ],
 )
@@ -242,3 +255,13 @@ def test_a_bad_field_is_named_and_nothing_is_stored(
 ) -> None:
     assert create(owner, batch_body(agency, **changes)).error == (400, sentence)
     assert nothing_stored(db, agency)
+
+
+def test_a_batch_shows_when_it_ends(owner: str, agency: Agency) -> None:
+    body = batch_body(agency, scheduled_for="2099-01-16T09:00:00Z", ends_at="2099-01-17T20:00:00-05:00")
+
+    batch_id = create(owner, body).body["batch_id"]
+
+    shown = call("calls-batch-get", owner, query={"batch_id": batch_id}).body["batch"]
+    assert shown["ends_at"] == "2099-01-18T01:00:00Z"
+    assert call("calls-batch-list", owner).body["batches"] == [shown]

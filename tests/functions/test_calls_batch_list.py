@@ -17,7 +17,8 @@ SEED_FIELDS = {
     "remaining_count", "calls_per_minute", "max_concurrent", "scheduled_for", "created_at", "started_at",
 }  # fmt: skip
 FURTHER_FIELDS = {
-    "name", "pending", "paused_at", "completed_at", "error_message", "waiting_until", "created_by", "redial_of",
+    "name", "pending", "paused_at", "completed_at", "ends_at", "error_message", "waiting_until", "created_by",
+    "redial_of",
 }  # fmt: skip
 
 

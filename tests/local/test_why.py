@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from local.__main__ import main
-from local.standing import span, standing
 from local.why import lines
 from shared.settings import settings
+from shared.standing import span, standing
 from tests.factories import fictional_numbers, forbid_number
 from tests.sql.world import World
 
@@ -117,7 +117,7 @@ STANDING: dict[str, tuple[Prepare, str]] = {
         lambda world: first(world, world.processing(1)),
         "Queued: attempt 1 of 3 comes as soon as pace, concurrency and the calls before it leave a place.",
     ),
-    "queued after a call": (busy, "Queued: attempt 2 of 3 comes in 15 min at the earliest."),
+    "queued after a call": (busy, "Queued: attempt 2 of 3 comes in 15 min at the earliest. The reason: No answer."),
     "queued and throttled": (
         throttled,
         "Queued: the provider asked the agency to wait; attempt 1 of 3 comes in 60 s at the earliest.",

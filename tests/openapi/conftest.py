@@ -12,8 +12,9 @@ from aws_lambda_powertools.utilities import parameters
 from local import keys
 from local.openapi import document as openapi
 from tests.calling import claims
-from tests.factories import ApiKey, make_api_key
+from tests.factories import ApiKey, insert, make_api_key
 from tests.openapi.contract import SECRET, Client, closed, operations, signed
+from tests.openapi.tenants import OTHER_NUMBER, People, Tenant
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -78,3 +79,23 @@ def examples() -> int | None:
     """
     given = os.environ.get("OPENAPI_EXAMPLES")
     return int(given) if given else None
+
+
+@pytest.fixture
+def ours(db: Connection) -> Tenant:
+    """An agency with one of everything."""
+    return Tenant(db, "Acme")
+
+
+@pytest.fixture
+def theirs(db: Connection) -> Tenant:
+    """Another one, which has a caller id that the first has not."""
+    tenant = Tenant(db, "Globex")
+    insert(db, "agency_phone_numbers", agency_id=tenant.world.agency.id, phone_number=OTHER_NUMBER)
+    return tenant
+
+
+@pytest.fixture
+def people(stack: Stack) -> People:
+    """Whoever asks, with whatever credentials."""
+    return People(stack)

@@ -46,7 +46,9 @@ def test_no_request_gets_an_answer_that_the_document_does_not_allow(
     clients = [client(), *([client(key)] if name in OF_PROGRAMS else [client(agency.owner), client(uuid4())])]
     batches = [str(world.batch_in(state)) for state in STATES for _ in range(2)]
     job_id = str(Import(world).id) if name == "cancel-historical-sync" else ""  # elsewhere it would be in the way
-    further = {"job_id": job_id, "id": key.id}
+    call_id = str(world.call_in("answered")) if name == "call-opt-out" else ""
+    contact_id = world.contacts(batches[0])[0]["id"]
+    further = {"job_id": job_id, "id": key.id, "call_id": call_id, "contact_id": contact_id}
 
     for one in clients:
         one.send(name, example(operation))
@@ -76,7 +78,7 @@ def test_a_repeated_creation_is_answered_as_the_document_says(
     first, again = ask(), ask()
     assert (first.status_code, again.status_code) == (201, 201), first.text
     assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, ["true"])
-    assert ask(name="another").status_code == 422
+    assert ask(**{"reason" if name == "do-not-call-add" else "name": "another"}).status_code == 422
     with running(world, name):
         assert ask().status_code == 409
 

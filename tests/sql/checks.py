@@ -30,6 +30,17 @@ where row(batch.total_contacts, batch.pending, batch.queued, batch.in_progress, 
          counted.failed, counted.skipped)
 """
 
+WRONG_ZONES = """
+select zone.batch_id, zone.time_zones, zone.waiting, counted.waiting
+from public.call_batch_zones as zone
+cross join lateral (
+  select count(*) as waiting
+  from public.campaign_contacts
+  where batch_id = zone.batch_id and time_zones = zone.time_zones and status in ('pending', 'queued')
+) as counted
+where zone.waiting <> counted.waiting
+"""
+
 # A contact is in progress exactly while one call to it is live, and that call is the one it names.
 UNPAIRED = """
 select contact.id, contact.status, contact.call_id, call.id, call.status
@@ -46,7 +57,7 @@ where status = 'processing' and pending + queued + in_progress = 0
 
 def assert_sound(connection: Connection) -> None:
     """The counters equal a GROUP BY, contacts and live calls agree, and nothing finished is left open."""
-    for question in (WRONG_COUNTERS, UNPAIRED, FINISHED_BUT_OPEN):
+    for question in (WRONG_COUNTERS, WRONG_ZONES, UNPAIRED, FINISHED_BUT_OPEN):
         assert connection.execute(question).fetchall() == []
 
 

@@ -104,6 +104,12 @@ def connection(_session: Connection) -> Iterator[Connection]:
 
 
 @pytest.fixture
+def every_zone(request: pytest.FixtureRequest) -> bool:
+    """Whether the whole world is looked at, which takes minutes, or some places."""
+    return bool(request.config.getoption("--every-zone"))
+
+
+@pytest.fixture
 def world(connection: Connection) -> World:
     """An agency whose plan limits nothing that these tests do."""
     return World(connection)

@@ -25,6 +25,7 @@ BATCH: list[Case] = [
     ("pending", {"started_at": NOW}, "started_at_unset_before_the_start"),
     ("processing", {"started_at": None}, "started_at_set_while_processing"),
     ("pending", {"status": "scheduled"}, "scheduled_has_a_time"),
+    ("scheduled", {"ends_at": "2020-01-01T00:00:00Z"}, "scheduled_before_its_end"),
     ("processing", {"status": "failed", "completed_at": NOW}, "error_message_when_failed"),
     ("processing", {"calls_per_minute": 0}, "batch_pace_is_positive"),
     ("processing", {"max_concurrent": 0}, "batch_pace_is_positive"),

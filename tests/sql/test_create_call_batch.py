@@ -33,6 +33,7 @@ def test_the_answer_says_what_was_stored(world: World) -> None:
         "max_concurrent": 10,
         "scheduled_for": None,
         "created_at": answer["created_at"],
+        "forecast": answer["forecast"],
     }
     assert answer["created_at"].endswith("Z")
     batch = world.batch(answer["batch_id"])

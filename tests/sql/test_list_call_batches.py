@@ -16,7 +16,7 @@ FIELDS = {
     "id", "agency_id", "campaign_id", "campaign_name", "agent_mapping_id", "agent_name", "from_number", "status",
     "total_contacts", "queued", "in_progress", "completed", "failed", "skipped", "progress_percentage",
     "remaining_count", "calls_per_minute", "max_concurrent", "scheduled_for", "created_at", "started_at",
-    "name", "pending", "paused_at", "completed_at", "error_message", "waiting_until", "created_by",
+    "name", "pending", "paused_at", "completed_at", "ends_at", "error_message", "waiting_until", "created_by",
 }  # fmt: skip
 
 

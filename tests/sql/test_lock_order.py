@@ -52,6 +52,12 @@ def given_up(world: World, batch_id: UUID) -> UUID:
     return call_id
 
 
+def forbid(world: World, _: UUID) -> Act:
+    """Numbers of every batch: some wait, some are being called."""
+    numbers = [contact["phone_number"] for contact in reversed(world.all("campaign_contacts"))]
+    return lambda session: session.forbid(numbers)
+
+
 def begin(world: World, _: UUID) -> Act:
     claimed = world.claim(4)
     return lambda session: session.begin(claimed)
@@ -91,6 +97,7 @@ def answers(world: World, _: UUID) -> Act:
 AGENCY_FIRST: dict[str, Callable[[World, UUID], Act]] = {
     "pause": lambda _, batch_id: lambda session: session.pause(batch_id),
     "cancel": lambda _, batch_id: lambda session: session.cancel(batch_id),
+    "add_to_do_not_call": forbid,
     "begin_dial": begin,
     "settle_dials unreachable": settle("unreachable"),
     "settle_dials account_refused": settle("account_refused"),
@@ -134,6 +141,7 @@ def sweep(_: World, __: UUID) -> Act:
 
 BATCHES_BY_ID: dict[str, Callable[[World, UUID], Act]] = {
     "claim_calls": lambda _, __: lambda session: session.claim(4),
+    "add_to_do_not_call": forbid,
     "begin_dial": begin,
     "settle_dials accepted": accepted,
     "settle_dials account_refused": settle("account_refused"),

@@ -17,12 +17,12 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers", "counted_requests", "erasures", "erasure_salts",
+    "idempotent_answers", "counted_requests", "call_batch_zones", "erasures", "erasure_salts",
 }  # fmt: skip
 OF_THE_SERVICE_ALONE = {"erasure_salts", "idempotent_answers", "counted_requests"}
 VIEWS = {"v_call_batch_summary"}
 HIDDEN_FROM_USERS = {
-    "agencies": {"provider_concurrent_calls", "account_checked_at", "dial_after", "max_requests_per_minute"},
+    "agencies": {"account_checked_at", "dial_after", "max_requests_per_minute"},
     "calls": {
         "max_duration_seconds", "claimed_by", "claimed_at", "claimed_until", "dial_result", "unknown_at", "asked_at",
         "none_at", "news_at", "raw", "is_live",
@@ -36,7 +36,11 @@ HIDDEN_FROM_USERS = {
 }  # fmt: skip
 USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
-    "get_sync_status", "api_key_json", "list_api_keys", "batch_history", "export_contacts", "export_calls",
+    "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
+    "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
+    "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
+    "reading_time",
+    "batch_history", "export_contacts", "export_calls",
 }  # fmt: skip
 # The trail is append-only for the service; erasing a person is the one change to it, and acts as its owner.
 AS_THE_OWNER = {"erase_events"}

@@ -9,7 +9,6 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import forbid_number
 from tests.sql import payloads
 from tests.sql.checks import assert_sound
 from tests.sql.test_settle_dials import RESULTS
@@ -40,8 +39,9 @@ class Walk:
         world = self._world(n)
         rule = {"max_attempts": 1 + n % 3, "delay_minutes": n % 2, "growth": 1}
         scheduled_for = world.time(n % 90) if n % 4 == 0 else None
+        ends_at = world.time(90 + 5 * n) if n % 7 == 0 else None
         numbers = [self.numbers[(n + i) % 6] for i in range(n % 5)]
-        world.create(numbers, max_concurrent=1 + n % 3, retry=rule, scheduled_for=scheduled_for)
+        world.create(numbers, max_concurrent=1 + n % 3, retry=rule, scheduled_for=scheduled_for, ends_at=ends_at)
 
     def claim(self, n: int) -> None:
         world = self._world(n)
@@ -88,9 +88,22 @@ class Walk:
                 world.answer(UUID(row["id"]), ("none", "found", "failed")[n % 3], told, ask_again=1)
 
     def forbid(self, n: int) -> None:
-        listed = self._world(n).connection.execute("select from public.do_not_call").rowcount
-        if n % 5 == 0 and not listed:
-            forbid_number(self._world(n).connection, self._world(n).agency.id, self.numbers[n % 6])
+        world, number = self._world(n), self.numbers[n % 6]
+        if n % 5 == 0 and not world.all_listed():
+            world.forbid([number])
+            open_to_it = {"pending", "queued"}
+            assert not [
+                row
+                for row in world.all("campaign_contacts")
+                if row["phone_number"] == number and row["status"] in open_to_it
+            ]
+
+    def opt_out(self, n: int) -> None:
+        talking = self.calls("answered")
+        if talking and n % 3 == 0:
+            row = talking[n % len(talking)]
+            world = next(world for world in self.worlds if str(world.agency.id) == row["agency_id"])
+            world.opt_out(row["id"])
 
     def wait(self, n: int) -> None:
         self.worlds[0].move_clock(PASSING[n % len(PASSING)])
@@ -101,7 +114,7 @@ class Walk:
             if all(row["status"] in FINAL for row in self.batches()):
                 return
             for row in self.batches():
-                if row["status"] == "paused":
+                if row["status"] == "paused" and not (row["ends_at"] and row["ends_at"] <= self.worlds[0].time()):
                     self._resume(row)
             self._one_good_turn()
             self.worlds[0].move_clock(130)
@@ -160,7 +173,7 @@ def theirs(row: Json) -> UUID:
 
 STEPS = (
     "create", "claim", "claim", "begin", "begin", "settle", "settle", "say", "say", "pause", "resume", "cancel",
-    "sweep", "reconcile", "forbid", "wait", "wait",
+    "sweep", "reconcile", "forbid", "opt_out", "wait", "wait",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
@@ -36,6 +37,14 @@ insert into public.campaign_contacts (
 select %(agency)s, %(batch)s, 100000 + n, '+1718' || lpad(n::text, 7, '0'), 'queued', 3, batchline.clock()
 from generate_series(1, %(count)s) as n
 """
+SLEEPING = """
+insert into public.campaign_contacts (
+  agency_id, batch_id, position, phone_number, status, max_attempts, next_attempt_at, time_zones
+)
+select %(agency)s, %(batch)s, 100000 + n, '+1719' || lpad(n::text, 7, '0'), 'queued', 3,
+       batchline.clock() - interval '1 h', '{Asia/Kathmandu}'
+from generate_series(1, %(count)s) as n
+"""
 ENDED = """
 insert into public.calls (
   status, agency_id, batch_id, contact_id, agent_mapping_id, ultravox_call_id, to_number, from_number, attempt,
@@ -53,6 +62,10 @@ select %(agency)s, batchline.clock(), 'completed', batchline.clock() - n * inter
        batchline.clock()
 from generate_series(1, %(count)s) as n
 """
+LISTED = """
+insert into public.do_not_call (agency_id, phone_number)
+select %(agency)s, '+1929' || lpad((n + 10000)::text, 7, '0') from generate_series(1, %(count)s) as n
+"""
 # Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
 select sum(pg_catalog.pg_stat_get_xact_tuples_returned(oid)) from pg_catalog.pg_class
@@ -66,24 +79,25 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
     with psycopg.connect(new_database(), autocommit=True) as connection:
         for table in (
             *("calls", "campaign_contacts", "call_events", "call_batches", "agencies"),
-            *("historical_sync_jobs", "historical_sync_failures"),
+            *("historical_sync_jobs", "historical_sync_failures", "do_not_call"),
         ):
             connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
         world = World(connection)
         batch_id = world.processing(10)
-        for _ in range(8):  # plans are made while the tables are small, and kept
+        for turn in range(8):  # plans are made while the tables are small, and kept
             world.tell({"callId": str(uuid4()), "created": world.time()})
             world.claim(0)
             job = Import.claimed(world)
             job.record(past_calls(1), then="more")
             job.cancel()
+            world.forbid([f"+1929000{9990 + turn}"])
         arguments = {
             "agency": world.agency.id,
             "batch": batch_id,
             "agent": world.agency.agent_mapping_id,
             "count": PAST,
         }
-        for statement in (FINISHED, WAITING, ENDED, IMPORTED):
+        for statement in (FINISHED, WAITING, ENDED, IMPORTED, LISTED):
             connection.execute(statement, arguments)
         calls = world.dial(6)
         world.accept(calls[:3])
@@ -97,7 +111,7 @@ def rows_read(world: World) -> int:
 
 
 def live(world: World, status: str) -> UUID:
-    rows = [row for row in world.all("calls") if row["status"] == status]
+    rows = [row for row in world.all("calls") if row["status"] == status and row["contact_id"]]
     return UUID(rows[0]["id"])
 
 
@@ -199,9 +213,17 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
             world.agency.member, "list_call_batches", p_status=None, p_campaign_id=None, p_limit=25, p_offset=0
         )
     ),
+    "add_to_do_not_call": lambda world: lambda: world.forbid(["+17180000100", "+19292222222"]),
+    "opt_out": lambda world: partial(world.opt_out, live(world, "ringing")),
+    "list_do_not_call from deep inside": lambda world: (
+        lambda: world.ask(world.agency.member, "list_do_not_call", p_limit=25, p_cursor=PAST // 2)
+    ),
     "vitals": lambda world: lambda: world.verb("vitals"),
     "vitals of an agency": lambda world: lambda: world.verb("vitals", p_agency_id=world.agency.id),
     "contact_trail": trail,
+    "get_contact": lambda world: partial(
+        world.ask, world.agency.member, "get_contact", p_contact_id=world.call(live(world, "ringing"))["contact_id"]
+    ),
     "contacts_of a call": meant,
     "contacts_of a number": lambda world: (
         lambda: world.verb("contacts_of", p_phone_number="+16460000042", p_agency_id=world.agency.id)
@@ -223,7 +245,26 @@ def test_the_past_is_not_read_by(past: World, name: str) -> None:
         act()
         read = rows_read(past) - before
 
-    assert 0 < read < 200
+    assert 0 < read < 250
+
+
+def test_those_who_sleep_at_the_head_of_the_queue_are_not_read(past: World) -> None:
+    hours: dict[str, Any] = {"timezone": "recipient", "weekly": {"mon": [["00:00", "24:00"]]}, "holidays": []}
+    zones = (("+12135550100", ["Etc/UTC"]), ("+12135550101", ["Asia/Kathmandu"]))
+    notes = "update public.call_batch_zones set opens_at = %s, closes_at = %s where batch_id = %s and time_zones = %s"
+    with past.connection.transaction(force_rollback=True):
+        people = [{"phone_number": number, "time_zones": of_one} for number, of_one in zones]
+        batch_id = past.processing(people, calling_hours=hours)
+        given = {"agency": past.agency.id, "batch": batch_id, "count": PAST}
+        past.connection.execute(SLEEPING, given)
+        past.connection.execute(notes, [past.time(-60), past.time(3600), batch_id, ["Etc/UTC"]])
+        past.connection.execute(notes, [past.time(3600), past.time(7200), batch_id, ["Asia/Kathmandu"]])
+        before = rows_read(past)
+        numbers = [order["to_number"] for order in past.claim_answer(4)["calls"] if order["batch_id"] == str(batch_id)]
+        read = rows_read(past) - before
+
+    assert numbers == ["+12135550100"]
+    assert 0 < read < 300
 
 
 def test_no_function_that_steers_the_planner_is_compiled(connection: Connection) -> None:

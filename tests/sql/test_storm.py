@@ -82,7 +82,13 @@ class Storm:
         world = self.dice.choice(self.sessions)
         batches = [row for row in world.all("call_batches") if row["status"] in ("pending", "processing", "paused")]
         if len(batches) < 4:
-            world.create(self.dice.sample(NUMBERS, 12), max_concurrent=6, retry={"delay_minutes": 0})
+            ends_at = self.dice.choice([None, None, world.time(0.3)])
+            numbers = self.dice.sample(NUMBERS, 12)
+            world.create(numbers, max_concurrent=6, retry={"delay_minutes": 0}, ends_at=ends_at)
+        elif self.dice.random() < 0.15:
+            numbers = self.dice.sample(NUMBERS, 3)
+            world.forbid(numbers)
+            world.verb("remove_from_do_not_call", p_user_id=world.agency.owner, p_phone_numbers=numbers)
         else:
             verb = self.dice.choices([world.pause, world.resume, world.cancel], [4, 8, 1])[0]
             verb(UUID(self.dice.choice(batches)["id"]))

@@ -84,6 +84,7 @@ class World:
             "campaign_id": self.agency.campaign_id,
             "from_number": self.agency.from_number,
             **self._most,
+            "calling_hours": None,
             "contacts": [{"phone_number": one} if isinstance(one, str) else one for one in listed],
         }
         return self.verb("create_call_batch", p_user_id=user_id or self.agency.owner, p_batch=whole | batch)
@@ -113,6 +114,15 @@ class World:
 
     def cancel(self, batch_id: UUID, user_id: UUID | None = None) -> Json:
         return self.verb("cancel_call_batch", p_user_id=user_id or self.agency.owner, p_batch_id=batch_id)
+
+    def forbid(self, numbers: Sequence[str], user_id: UUID | None = None, **more: object) -> Json:
+        """Puts numbers on the agency's do-not-call list."""
+        given = {"p_user_id": user_id or self.agency.owner, "p_phone_numbers": list(numbers), **more}
+        return self.verb("add_to_do_not_call", **given)
+
+    def opt_out(self, call_id: UUID | str, **more: object) -> Json:
+        """The person in a call asks to be called no more."""
+        return self.verb("opt_out", p_agency_id=self.agency.id, p_call_id=call_id, **more)
 
     def claim_answer(self, limit: int = 1000, worker: str = "worker", lease: float = 60) -> Json:
         return self.verb(
@@ -200,7 +210,7 @@ class World:
         self.accept([call_id])
         return call_id
 
-    def call_in(self, status: str, contacts: int = 1, **batch: Any) -> UUID:
+    def call_in(self, status: str, contacts: Contacts = 1, **batch: Any) -> UUID:
         """A call that came to this state as calls do, of a new batch that is processing unless it has completed."""
         self.processing(contacts, **batch)
         call_id = self.claim(1)[0]
@@ -271,6 +281,10 @@ class World:
         """The agency's rows of a table, by id."""
         rows = self._rows(table, "id" if table == "agencies" else "agency_id", self.agency.id)
         return sorted(rows, key=lambda row: str(row["id"]))
+
+    def all_listed(self) -> list[Json]:
+        """The agency's do-not-call list, oldest first."""
+        return sorted(self._rows("do_not_call", "agency_id", self.agency.id), key=lambda row: row["id"])
 
     def all_kept(self) -> list[Json]:
         """The answers kept for the agency's repeated requests."""

@@ -4,69 +4,35 @@ import base64
 import hmac
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm
 
 from shared import auth
 from shared.errors import UnauthorizedError, UnavailableError
 from shared.settings import settings
-from tests.calling import claims
-from tests.servers import serving
+from tests.project import EC, ED, KEYS, RSA, USER, serving_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import Served
-
-USER = uuid4()
-EC, ED, RSA = (
-    ec.generate_private_key(ec.SECP256R1()),
-    ed25519.Ed25519PrivateKey.generate(),
-    rsa.generate_private_key(65537, 2048),
-)
-KEYS: list[dict[str, Any]] = [
-    {**ECAlgorithm.to_jwk(EC.public_key(), as_dict=True), "kid": "ec", "alg": "ES256"},
-    {**OKPAlgorithm.to_jwk(ED.public_key(), as_dict=True), "kid": "ed"},
-    {**RSAAlgorithm.to_jwk(RSA.public_key(), as_dict=True), "kid": "rsa", "alg": "RS256"},
-    {"kty": "oct", "kid": "shared", "alg": "HS256", "k": base64.urlsafe_b64encode(b"s" * 32).decode()},
-]
-
-
-@dataclass
-class Project:
-    """The project's Auth server as far as verification needs it."""
-
-    served: Served
-    issuer: str
-
-    def token(self, *, key: Any = EC, kid: str | None = "ec", alg: str = "ES256", **changes: object) -> str:
-        headers = {} if kid is None else {"kid": kid}
-        return jwt.encode(claims(USER, self.issuer, **changes), key, alg, headers=headers)
+    from tests.project import Project
 
 
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    with serving(lambda _: (200, json.dumps({"keys": KEYS}).encode())) as served:
-        for name, value in {
-            "SUPABASE_URL": served.url,
-            "SUPABASE_ANON_KEY": "anon",
-            "SUPABASE_SERVICE_ROLE_KEY": "service",
-            "FUNCTIONS_URL": served.url,
-        }.items():
+    with serving_project() as project:
+        for name, value in project.settings.items():
             monkeypatch.setenv(name, value)
         settings.cache_clear()
         auth.close()
-        yield Project(served, f"{served.url}/auth/v1")
+        yield project
         settings.cache_clear()
         auth.close()
 

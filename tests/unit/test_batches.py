@@ -69,7 +69,7 @@ def test_what_a_batch_is_made_of_must_be_sent(field: str) -> None:
         ({"retry": {"growth": 0.5}}, "retry.growth must be at least 1"),
         ({"retry": {"on": ["voicemail"]}}, "retry.on[0] must be one of 'no_answer', 'busy', 'dropped' or 'error'"),
         ({"retry": {"tries": 3}}, "retry.tries is not a known field"),
-        ({"calling_hours": {"start": "08:00"}}, "calling_hours is not available yet; leave it out or send null"),
+        ({"calling_hours": []}, "calling_hours must be an object"),
         ({"forecast": True}, "forecast is not a known field"),
     ],
 )  # fmt: skip

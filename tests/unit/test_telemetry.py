@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.telemetry import MaskingFormatter, count, mask_phone_numbers
+from shared.telemetry import SERVICE, MaskingFormatter, count, mask_phone_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
     """What a logger with our formatter writes."""
-    stream, log = io.StringIO(), logging.getLogger("test_telemetry")
+    stream, log = io.StringIO(), logging.getLogger(f"{SERVICE}.test")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(MaskingFormatter(utc=True, use_rfc3339=True))
     log.addHandler(handler)
@@ -43,7 +43,7 @@ def test_message_extra_keys_and_traceback_are_masked(written: io.StringIO) -> No
     try:
         int("+12135550123 is no number")
     except ValueError:
-        logging.getLogger("test_telemetry").exception("cannot call +12135550124", extra={"to": ["+12135550125"]})
+        logging.getLogger(f"{SERVICE}.test").exception("cannot call +12135550124", extra={"to": ["+12135550125"]})
 
     line = json.loads(written.getvalue())
     assert line["message"] == "cannot call …0124"

@@ -1,4 +1,4 @@
-"""Where a contact stands and what comes next, in words, from its trail as `contact_trail` answers it."""
+"""Where a contact stands and what comes next, in words, from a trail: of `contact_trail`, or of `get_contact`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 
-def standing(trail: Json, timers: Settings) -> str:
-    """Where the contact stands, and what comes next, in a sentence or two."""
+def standing(trail: Json, timers: Settings | None = None) -> str:
+    """Where the contact stands, and what comes next, in a sentence or two.
+
+    `timers` are needed to say when the provider is asked about a call, for which the trail must hold the call's leases.
+    """
     contact, batch = trail["contact"], trail["batch"]
     match contact["status"]:
         case "pending":
@@ -21,7 +24,7 @@ def standing(trail: Json, timers: Settings) -> str:
             return _of_queued(trail, contact, batch)
         case "in_progress":
             (call,) = (call for call in trail["calls"] if call["id"] == contact["call_id"])
-            return _of_call(trail, call, timers)
+            return _of_call(trail, call, timers) if timers else _of_call_in_short(trail, call)
         case status:
             return f"{status.capitalize()} {_ago(trail, contact['completed_at'])}: {sentence(contact['reason'])}"
 
@@ -42,9 +45,14 @@ def _of_queued(trail: Json, contact: Json, batch: Json) -> str:
     if batch["status"] == "paused":
         return _paused(batch)
     attempt = f"attempt {contact['attempts'] + 1} of {contact['max_attempts']}"
+    hours = contact["hours"]
+    if hours and _is_ahead(trail, hours["opens_at"]):
+        where = " and ".join(hours["time_zones"])
+        return f"Queued: calling hours begin {_in(trail, hours['opens_at'])} in {where}; {attempt} comes no sooner."
     if _is_ahead(trail, contact["next_attempt_at"]):
-        return f"Queued: {attempt} comes {_in(trail, contact['next_attempt_at'])} at the earliest."
-    if _is_ahead(trail, batch["dial_after"]):
+        why = f" The reason: {sentence(contact['reason'])}" if contact["reason"] else ""
+        return f"Queued: {attempt} comes {_in(trail, contact['next_attempt_at'])} at the earliest.{why}"
+    if _is_ahead(trail, batch.get("dial_after")):
         wait = _in(trail, batch["dial_after"])
         return f"Queued: the provider asked the agency to wait; {attempt} comes {wait} at the earliest."
     if _is_ahead(trail, batch["waiting_until"]):
@@ -73,6 +81,22 @@ def _of_call(trail: Json, call: Json, timers: Settings) -> str:
             word = "Ringing" if status == "ringing" else "Talking"
             since = call["joined_at"] if status == "answered" and call["joined_at"] else call["accepted_at"]
             return f"{word} since {span(_age(trail, since))}. {_of_silence(trail, call, timers)}"
+
+
+def _of_call_in_short(trail: Json, call: Json) -> str:
+    match call["status"]:
+        case "claimed":
+            return "A worker has taken it and is about to dial; nobody has been asked yet."
+        case "dialing":
+            return f"The provider is being asked to place the call, since {span(_age(trail, call['began_at']))}."
+        case "unknown":
+            return (
+                "The provider may have placed the call or not: it is being asked. Nobody calls this number meanwhile."
+            )
+        case "ringing":
+            return f"Ringing since {span(_age(trail, call['accepted_at']))}."
+        case _:
+            return f"Talking since {span(_age(trail, call['joined_at'] or call['accepted_at']))}."
 
 
 def _of_unknown(trail: Json, call: Json, timers: Settings) -> str:

@@ -1,0 +1,16 @@
+"""POST /call-opt-out/{agency_id}: the person in a call wants to be called no more; the agent's tool says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import do_not_call
+from shared.edge import Answer, route
+
+if TYPE_CHECKING:
+    from shared.edge import Request
+
+
+@route("POST")
+def main(request: Request) -> Answer:
+    return Answer(200, do_not_call.opt_out(request.path.get("agency_id", ""), request.headers, request.body()))
