@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shared.result_answers import Changed, ErasedPerson
 
 
+PATIENCE_SECONDS = 20  # every payload of an import that names no number is read
+
+
 class Person(Input):
     """Who is to be forgotten."""
 
@@ -30,7 +33,8 @@ def erase(caller: Caller, person: Person) -> ErasedPerson:
     is made good by asking again.
     Raises ForbiddenError (not the owner), ConflictError (a call to the number is under way), StorageError.
     """
-    answer = rpc("erase_person", {"p_user_id": caller.user_id, "p_phone_number": person.phone_number})
+    asked = {"p_user_id": caller.user_id, "p_phone_number": person.phone_number}
+    answer = rpc("erase_person", asked, seconds=PATIENCE_SECONDS)
     objects = storage.remove_all(f"exports/{answer['agency_id']}/")
     for name in answer["tasks_objects"]:
         objects += _without(name, person.phone_number, answer["number_hash"])

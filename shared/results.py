@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.result_answers import Export, Redial
 
 PAGE_ROWS = 2000
+PATIENCE_SECONDS = 20  # a redial of 100,000 contacts takes some 4 s, and a gateway waits for 30
 MAX_FILE_NAME = 80
 
 CONTACT_COLUMNS = (
@@ -82,7 +83,7 @@ def redial(caller: Caller, batch: RedialRequest, attempt: Attempt) -> Created[Re
         "p_name": batch.name,
         "p_once": attempt.once,
     }
-    answer = rpc("redial_call_batch", params, repeatable=False)
+    answer = rpc("redial_call_batch", params, repeatable=False, seconds=PATIENCE_SECONDS)
     return Created(answer, answer.pop("replayed", False))
 
 
@@ -94,7 +95,8 @@ def export(caller: Caller, asked: ExportRequest) -> Export:
     Raises ForbiddenError, NotFoundError, ConflictError (a person was erased meanwhile), StorageError.
     """
     until = time.monotonic() + settings().export_seconds
-    begun = rpc("begin_export", {"p_user_id": caller.user_id, "p_batch_id": asked.batch_id})
+    asking = {"p_user_id": caller.user_id, "p_batch_id": asked.batch_id}
+    begun = rpc("begin_export", asking, seconds=PATIENCE_SECONDS)
     name = f"exports/{begun['agency_id']}/{asked.batch_id}/{uuid4()}.csv"
     table = Table(CALL_COLUMNS if asked.calls else CONTACT_COLUMNS, [] if asked.calls else begun["custom_fields"])
     rows, after = 0, -1 if asked.cursor is None else asked.cursor

@@ -654,7 +654,9 @@ begin
     batchline.default_calling_hours(), batchline.default_retry(), v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
   )
   returning * into v_batch;
-  perform batchline.log_batch_event(v_batch, 'created', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key));
+  perform batchline.log_batch_event(
+    v_batch, 'created', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key)
+  );
   perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   select * into v_batch from public.call_batches where id = v_batch.id;
   return batchline.keep_answer(
@@ -704,7 +706,9 @@ begin
       agent_mapping_id = v_new.agent_mapping_id, edited_at = batchline.clock()
   where id = p_batch_id and status = v_batch.status
   returning * into v_batch;
-  perform batchline.log_batch_event(v_batch, 'edited', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key));
+  perform batchline.log_batch_event(
+    v_batch, 'edited', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key)
+  );
   return batchline.batch_call_json(v_batch);
 end;
 $$;
@@ -747,7 +751,9 @@ begin
       'Batch call is scheduled or running (only drafts and those that have ended can be deleted)'
     );
   end if;
-  perform batchline.log_batch_event(v_batch, 'deleted', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key));
+  perform batchline.log_batch_event(
+    v_batch, 'deleted', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key)
+  );
   return jsonb_build_object('id', v_batch.id, 'tasks_object', v_batch.tasks_object);
 end;
 $$;
