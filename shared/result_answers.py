@@ -1,13 +1,14 @@
 """What calls-batch-export, calls-batch-redial and person-erase answer. As batch_answers.py: nothing loads this while a
 function runs."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from shared.batch_answers import Count, CreatedBatch
+from shared.batch_answers import Count, Forecast
 
 
 class Export(TypedDict):
@@ -22,9 +23,24 @@ class Export(TypedDict):
     next_cursor: Count | None
 
 
-class Redial(CreatedBatch):
-    """A new draft with the contacts of another batch that were not reached."""
+class Redial(TypedDict):
+    """A new draft with the contacts of another batch that were not reached; of a program's it has no campaign."""
 
+    batch_id: UUID
+    status: Literal["draft"]
+    total_contacts: Count
+    duplicates_removed: Count
+    skipped: Count
+    agent_mapping_id: UUID
+    agent_name: str
+    campaign_id: UUID | None
+    campaign_name: str | None
+    from_number: str
+    calls_per_minute: Count
+    max_concurrent: Count
+    scheduled_for: datetime | None
+    created_at: datetime
+    forecast: Forecast
     redial_of: UUID
 
 

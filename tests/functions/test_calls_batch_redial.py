@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 
 from tests.calling import call
-from tests.factories import forbid_number
+from tests.factories import batch_call_body, forbid_number
 from tests.sql.checks import assert_sound
 
 if TYPE_CHECKING:
     from tests.calling import Reply
+    from tests.factories import ApiKey
     from tests.sql.world import World
 
 ONCE: dict[str, Any] = {"retry": {"on": [], "max_attempts": 2}}
@@ -93,6 +94,20 @@ def test_the_draft_is_like_the_batch_and_its_contacts_like_they_were(owner: str,
     (contact,) = world.contacts(made)
     assert {name: contact[name] for name in person} == person
     assert (contact["attempts"], contact["outcome"], contact["status"]) == (0, None, "pending")
+
+
+def test_a_programs_batch_is_redialled_in_its_own_time_zone_and_without_a_campaign(
+    owner: str, world: World, key: ApiKey
+) -> None:
+    body = batch_call_body(world.agency, 2, timezone="Europe/Berlin", status="draft")
+    assert call("batch-call-create", body=body, headers=key.headers).status == 201
+    (batch,) = world.all("call_batches")
+    world.cancel(UUID(batch["id"]))
+
+    made = redial(owner, batch["id"]).body
+
+    assert (made["campaign_id"], made["total_contacts"], made["skipped"]) == (None, 2, 0)
+    assert world.batch(made["batch_id"])["timezone"] == "Europe/Berlin"
 
 
 def test_who_still_waits_or_is_being_called_is_left_to_the_batch(owner: str, world: World) -> None:

@@ -287,6 +287,16 @@ def test_who_was_on_the_do_not_call_list_is_not_called_by_a_later_list(world: Wo
     assert world.contacts(world.processing([NUMBER]))[0]["status"] == "skipped"
 
 
+def test_who_is_taken_off_the_list_again_may_be_called_by_a_later_list(world: World) -> None:
+    forbid_number(world.connection, world.agency.id, NUMBER)
+    erase(world)
+
+    answer = world.verb("remove_from_do_not_call", p_user_id=world.agency.owner, p_phone_numbers=[NUMBER])
+
+    assert answer == {"removed": 1}
+    assert world.contacts(world.processing([NUMBER]))[0]["status"] == "queued"
+
+
 def test_who_was_not_on_it_is_a_new_person_on_a_later_list(world: World) -> None:
     erase(world)
 
