@@ -34,7 +34,7 @@ const USES = {
     allow([...PUT, "s3:GetObject", "s3:DeleteObject"], objects("imports")),
     listing("imports"), // or a file that is not there yet would read as forbidden
   ],
-  "exports-write": onObjects("exports", [...PUT, "s3:GetObject"]),
+  "exports-write": onObjects("exports", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
   "exports-erase": () => [
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls")]),
     listing("exports"),

@@ -111,11 +111,12 @@ class Manners:
 
 
 def endpoint(
-    method: str, model: type[Model], *, writes: bool = False, failure: str = FAILURE
+    method: str, model: type[Model], *, writes: bool = False, owner: bool = False, failure: str = FAILURE
 ) -> Callable[[Callable[[Caller, Model], Json]], Handler]:
     """Make a handler of a function that takes the verified caller and their body (GET: query), and returns the answer.
 
-    `writes`: only agency_owner and agency_admin may. `failure`: what the client reads when it was our fault.
+    `writes`: only agency_owner and agency_admin may; `owner`: only the first. `failure`: what the client reads when it
+    was our fault.
     The work checks user, agency and role in its own transaction, one round trip in all. Where the body is refused
     there is no work: then that round trip goes to `authorize`, so that no stranger learns what a good body is.
     """
@@ -123,7 +124,7 @@ def endpoint(
     def decorate(work: Callable[[Caller, Model], Json]) -> Handler:
         def answer(request: Request) -> Answer:
             who = _person(request)
-            with _authorized_first(who, writes=writes):
+            with _authorized_first(who, writes=writes, owner=owner):
                 given = _read(request, method, model)
             return Answer(200, work(who, given))
 
@@ -224,11 +225,14 @@ def _person(request: Request) -> Caller:
 
 
 @contextmanager
-def _authorized_first(who: Caller, *, writes: bool) -> Generator[None]:
+def _authorized_first(who: Caller, *, writes: bool, owner: bool = False) -> Generator[None]:
     try:
         yield
     except AppError:
-        database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
+        if owner:
+            database.rpc("authorize_owner", {"p_user_id": who.user_id})
+        else:
+            database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
         raise
 
 

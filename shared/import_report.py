@@ -66,7 +66,7 @@ def write(import_id: str) -> int:
     if first is None:
         return 0
     count = 0
-    with storage.Pieces(report_object(import_id), CONTENT_TYPE) as report:
+    with storage.upload(report_object(import_id), CONTENT_TYPE) as report:
         report.write(b"\xef\xbb\xbf" + _csv([HEADER]))
         while first:
             report.write(_csv([line(*fault) for fault in first]))

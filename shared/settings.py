@@ -93,6 +93,9 @@ class Settings(BaseModel):
     notice_lease_seconds: Seconds = 120
     notices_allow_http: bool = False  # both for receivers on the machine or the network of whoever tries things out
     notices_allow_private: bool = False
+    export_seconds: Seconds = (
+        18  # a file ends then; the page under way, the upload and a link fit into API Gateway's 30
+    )
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 LINK_SECONDS = 3600
-PIECE_BYTES = 8 * 1024 * 1024  # S3 takes at most 10,000 parts, each but the last of at least 5 MB
+PART_BYTES = 8 * 1024 * 1024  # S3 takes at most 10,000 parts, each but the last of at least 5 MiB
 NOT_THERE = {"404", "NoSuchKey", "412", "PreconditionFailed"}
 _one_at_a_time = Lock()  # boto3's default session cannot make clients in two threads at once
 
@@ -75,54 +75,75 @@ def read(name: str, etag: str, start: int, end: int) -> bytes:
         return _client().get_object(**asked)["Body"].read()
 
 
-class Pieces:
-    """An object that is stored while it is still being made: what was written so far is kept in storage, not here.
-
-    A context manager: the object is there after a block that ends well, and not at all after another.
-    """
+class Upload:
+    """An object that is written piece by piece; one part of it is in memory at most."""
 
     def __init__(self, name: str, content_type: str) -> None:
-        self._name = name
-        self._where = {"Bucket": settings().storage_bucket, "Key": name}
-        self._content_type = content_type
-        self._buffer = bytearray()
-        self._upload_id = ""
+        self._object = {"Bucket": settings().storage_bucket, "Key": name}
+        self._kind = {"ContentType": content_type, "ServerSideEncryption": "AES256"}
+        self._waiting = bytearray()
+        self._id: str | None = None
         self._parts: list[dict[str, object]] = []
 
-    def __enter__(self) -> Pieces:
-        with _failures(self._name):
-            made = {"ContentType": self._content_type, "ServerSideEncryption": "AES256"}
-            self._upload_id = _client().create_multipart_upload(**self._where, **made)["UploadId"]
-        return self
-
     def write(self, content: bytes) -> None:
-        """More of the object. Raises StorageError."""
-        self._buffer += content
-        if len(self._buffer) >= PIECE_BYTES:
+        """Add to the object's end."""
+        self._waiting += content
+        if len(self._waiting) >= PART_BYTES:
             self._send()
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with _failures(self._name):
-            if kind is not None:
-                _client().abort_multipart_upload(**self._where, UploadId=self._upload_id)
-                return
+    def finish(self) -> None:
+        """Make the object visible, whole."""
+        if self._id is None:
+            _client().put_object(**self._object, **self._kind, Body=bytes(self._waiting))
+            return
+        if self._waiting:
             self._send()
-            parts = {"Parts": self._parts}
-            _client().complete_multipart_upload(**self._where, UploadId=self._upload_id, MultipartUpload=parts)
+        parts = {"Parts": self._parts}
+        _client().complete_multipart_upload(**self._object, UploadId=self._id, MultipartUpload=parts)
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._id is not None:
+            _client().abort_multipart_upload(**self._object, UploadId=self._id)
 
     def _send(self) -> None:
+        if self._id is None:
+            self._id = _client().create_multipart_upload(**self._object, **self._kind)["UploadId"]
         number = len(self._parts) + 1
-        with _failures(self._name):
-            part = {"UploadId": self._upload_id, "PartNumber": number, "Body": bytes(self._buffer)}
-            etag = _client().upload_part(**self._where, **part)["ETag"]
-        self._parts.append({"PartNumber": number, "ETag": etag})
-        self._buffer.clear()
+        body = bytes(self._waiting)
+        sent = _client().upload_part(**self._object, UploadId=self._id, PartNumber=number, Body=body)
+        self._parts.append({"ETag": sent["ETag"], "PartNumber": number})
+        self._waiting.clear()
 
 
-def link(name: str) -> str:
-    """A URL with which anybody who has it reads the object for the next hour."""
+@contextmanager
+def upload(name: str, content_type: str) -> Generator[Upload]:
+    """An object to write; there is none unless the block ends well. Raises StorageError."""
+    with _failures(name):
+        file = Upload(name, content_type)
+        try:
+            yield file
+            file.finish()
+        except BaseException:
+            file.abandon()
+            raise
+
+
+def fetch(name: str) -> bytes | None:
+    """The content of an object, None where there is no such object. Raises StorageError."""
+    try:
+        with _failures(name):
+            return _client().get_object(Bucket=settings().storage_bucket, Key=name)["Body"].read()
+    except MissingObjectError:
+        return None
+
+
+def link(name: str, *, file_name: str | None = None) -> str:
+    """A URL with which anybody who has it reads the object for the next hour, as a file where that has a name."""
     with _failures(name):
         where = {"Bucket": settings().storage_bucket, "Key": name}
+        if file_name:
+            where["ResponseContentDisposition"] = f'attachment; filename="{file_name}"'
         return _client().generate_presigned_url("get_object", Params=where, ExpiresIn=LINK_SECONDS)
 
 
@@ -130,6 +151,21 @@ def remove(name: str) -> None:
     """Throw an object away; one that is not there is no error. Raises StorageError."""
     with _failures(name):
         _client().delete_object(Bucket=settings().storage_bucket, Key=name)
+
+
+def remove_all(prefix: str) -> int:
+    """Throw away every object whose name begins so; how many. Raises StorageError."""
+    removed = 0
+    with _failures(prefix):
+        bucket = settings().storage_bucket
+        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            names = [{"Key": found["Key"]} for found in page.get("Contents", ())]
+            if names:
+                answer = _client().delete_objects(Bucket=bucket, Delete={"Objects": names, "Quiet": True})
+                if answer.get("Errors"):
+                    raise StorageError(f"{prefix}: {answer['Errors'][0]}")
+                removed += len(names)
+    return removed
 
 
 def close() -> None:

@@ -56,6 +56,9 @@ create policy notice_endpoints_are_read_by_their_agency on public.notice_endpoin
 create policy notices_are_read_by_their_agency on public.notices for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy erasures_are_read_by_their_agency on public.erasures for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
 -- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
 create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
   using (false);
@@ -64,6 +67,9 @@ create policy contact_import_faults_are_read_by_nobody on public.contact_import_
   using (false);
 
 create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
+  using (false);
+
+create policy erasure_salts_are_read_by_nobody on public.erasure_salts for select to authenticated
   using (false);
 
 alter table public.agencies enable row level security;
@@ -86,3 +92,5 @@ alter table public.contact_import_faults enable row level security;
 alter table public.counted_requests enable row level security;
 alter table public.notice_endpoints enable row level security;
 alter table public.notices enable row level security;
+alter table public.erasures enable row level security;
+alter table public.erasure_salts enable row level security;

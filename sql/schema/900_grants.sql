@@ -48,6 +48,7 @@ grant select (
   id, seq, status, agency_id, batch_id, contact_id, event, attempts, next_attempt_at, last_answer, last_error,
   created_at, finished_at
 ) on public.notices to authenticated;
+grant select on public.erasures to authenticated;
 
 grant execute on function
   public.iso_utc(timestamptz),
@@ -67,6 +68,9 @@ grant execute on function
   public.batch_forecast(uuid, timestamptz),
   public.contact_hours(public.campaign_contacts),
   public.get_contact(uuid),
+  public.batch_history(uuid),
+  public.export_contacts(uuid, int, int),
+  public.export_calls(uuid, int, int),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint),
   public.get_sync_status(),

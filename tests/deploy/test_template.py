@@ -122,6 +122,8 @@ def test_what_a_function_does_with_storage_and_secrets_it_has_a_right_to(name: s
         assert "webhook-secret" in uses
     if name.startswith("batch-call-"):
         assert uses & {"tasks-read", "tasks-write", "tasks-erase"} or name == "batch-call-tasks"
+    if reached & {"results", "erasure"} and name != "calls-batch-redial":
+        assert any(use.startswith("exports-") for use in uses)
     if reached & {"contact_imports", "lists"}:
         assert any(use.startswith("imports-") for use in uses)
 
