@@ -9,19 +9,19 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_more int;
-  v_free uuid[];
+  v_free uuid[] := '{}';
   v_held jsonb;
-  v_passed_over boolean;
+  v_short boolean;
   v_calls uuid[];
 begin
   foreach v_more in array array[0, 50, 100, 200] loop
-    select array_agg(one.contact_id order by one.turn, one.batch_id) filter (where one.rule is null),
+    select coalesce(array_agg(one.contact_id order by one.turn, one.batch_id) filter (where one.rule is null), '{}'),
            jsonb_agg(to_jsonb(one)) filter (where one.rule <> 'live_call'),
-           coalesce(bool_or(one.rule is not null), false)
-    into v_free, v_held, v_passed_over
-    from batchline.dial_candidates(p_agency_id, p_now, p_limit, v_more) as one;
+           coalesce(bool_or(one.short), false)
+    into v_free, v_held, v_short
+    from batchline.dial_candidates(p_agency_id, p_now, p_limit, v_more, v_free) as one;
     perform batchline.set_aside(p_agency_id, v_held, p_now);
-    exit when not v_passed_over;
+    exit when not v_short;
   end loop;
 
   with claimed as (
