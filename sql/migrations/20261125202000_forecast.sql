@@ -65,6 +65,14 @@ create trigger zones_changed
 revoke all on function batchline.count_zones() from public, anon, authenticated;
 grant execute on function batchline.count_zones() to service_role;
 
+-- What readers take for now: the same as clock(), which users may not call, at the start of their statement.
+create or replace function public.reading_time()
+returns timestamptz
+language sql stable set search_path = ''
+as $$
+  select statement_timestamp() + coalesce(nullif(current_setting('batchline.clock_offset', true), ''), '0')::interval;
+$$;
+
 -- The spans of constant UTC offset of a time zone that cover p_from to p_to; none if the database does not know the zone.
 -- No further than 70 days from p_from: what every user may ask must not keep the database busy.
 -- Offsets are compared day by day, and a change is found by halving: no rule of our time takes one back within a day.
@@ -200,6 +208,45 @@ begin
 end;
 $$;
 
+-- A contact as every answer shows it. Whom calling hours keep waiting is told so here, since nothing is written for it.
+create or replace function public.contact_json(p_contact public.campaign_contacts)
+returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_contact.id,
+    'phone_number', p_contact.phone_number,
+    'first_name', p_contact.first_name,
+    'last_name', p_contact.last_name,
+    'email', p_contact.email,
+    'company', p_contact.company,
+    'title', p_contact.title,
+    'status', p_contact.status,
+    'reason', case when zone.opens_at > greatest(p_contact.next_attempt_at, public.reading_time()) then 'Waits for calling hours'
+      else p_contact.reason end,
+    'reason_at', public.iso_utc(p_contact.reason_at),
+    'call_id', p_contact.call_id,
+    'attempts', p_contact.attempts,
+    'max_attempts', p_contact.max_attempts,
+    'outcome', p_contact.outcome,
+    'outcome_notes', p_contact.outcome_notes,
+    'duration_seconds', p_contact.duration_seconds,
+    'next_attempt_at', public.iso_utc(greatest(p_contact.next_attempt_at, zone.opens_at)),
+    'last_attempt_at', public.iso_utc(p_contact.last_attempt_at),
+    'completed_at', public.iso_utc(p_contact.completed_at),
+    'custom_data', p_contact.custom_data,
+    'do_not_call', exists (
+      select from public.do_not_call as listed
+      where listed.agency_id = p_contact.agency_id and listed.phone_number = p_contact.phone_number
+    ),
+    'timezone', p_contact.timezone,
+    'created_at', public.iso_utc(p_contact.created_at)
+  )
+  from (values (p_contact.batch_id, p_contact.time_zones)) as queue (batch_id, time_zones)
+  left join public.call_batch_zones as zone
+    on zone.batch_id = queue.batch_id and zone.time_zones = queue.time_zones and p_contact.status = 'queued';
+$$;
+
 -- The calling hours that hold for a contact: its time zones, and the window that is open or next. Null where none hold,
 -- or while nobody has looked yet.
 create or replace function public.contact_hours(p_contact public.campaign_contacts)
@@ -264,7 +311,7 @@ begin
 
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),
-    'forecast', public.batch_forecast(p_batch_id, clock_timestamp()),
+    'forecast', public.batch_forecast(p_batch_id, public.reading_time()),
     'contacts', v_contacts,
     'contact_pagination', jsonb_build_object(
       'total', v_total,
@@ -474,7 +521,7 @@ begin
       detail = '{"code": "contact_not_found"}';
   end if;
   return jsonb_build_object(
-    'now', public.iso_utc(clock_timestamp()),
+    'now', public.iso_utc(public.reading_time()),
     'contact', public.contact_json(v_contact) || jsonb_build_object(
       'batch_id', v_contact.batch_id, 'hours', public.contact_hours(v_contact)
     ),
@@ -559,10 +606,12 @@ $$;
 -- The database reckons the hours, so a zone must be one that it knows too. Null is none and passes.
 create or replace function batchline.require_time_zone(p_name text, p_field text)
 returns void
-language plpgsql stable set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
+declare
+  v_now timestamptz := batchline.clock();
 begin
-  if p_name is not null and not exists (select from public.offset_spans(p_name, now(), now())) then
+  if p_name is not null and not exists (select from public.offset_spans(p_name, v_now, v_now)) then
     perform batchline.refuse(
       400, 'bad_request', p_field || ' must be a time zone that the database knows, such as America/New_York',
       jsonb_build_object('field', p_field)
@@ -595,6 +644,73 @@ as $$
   )
   from public.v_call_batch_summary as batch
   where batch.id = p_batch_id;
+$$;
+
+-- One round trip: starts what is due and claims, agency by agency, at most p_limit calls. Answers all that the dials
+-- need, and when to come again.
+create or replace function batchline.claim_calls(
+  p_worker text, p_limit int, p_lease_seconds double precision, p_agency_id uuid default null
+)
+returns jsonb
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_agencies uuid[] := array(
+    select active.id from batchline.active_agencies(v_now) as active (id)
+    where p_agency_id is null or active.id = p_agency_id
+    order by active.id
+  );
+  v_agency_id uuid;
+  v_calls uuid[] := '{}';
+  v_claimed uuid[];
+  v_share int;
+  v_next timestamptz;
+  v_opening record;
+  v_waiting boolean := false;
+  v_turn int := 0;
+begin
+  foreach v_agency_id in array v_agencies loop
+    -- An equal share of what is left; what one agency does not use is left to those after it. Fractions are drawn by
+    -- lot: rounded up, they would always go to the first, and a small p_limit never reach the last.
+    v_share := floor((p_limit - cardinality(v_calls))::numeric / (cardinality(v_agencies) - v_turn) + random());
+    v_turn := v_turn + 1;
+    if not batchline.try_lock_agency(v_agency_id) then
+      v_next := least(v_next, batchline.clock() + interval '20 ms');
+      continue;
+    end if;
+    v_next := least(v_next, batchline.start_call_batches(v_agency_id));
+    -- One instant for both: a place that opens between two would be neither taken nor foretold.
+    v_now := batchline.clock();
+    perform batchline.refresh_batch_zones(v_agency_id, v_now);
+    select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    v_claimed := '{}';
+    if v_share > 0 and v_opening.waiting_for_slot then  -- most agencies wait for their pace at most claims
+      v_claimed := batchline.claim_agency_calls(
+        v_agency_id, p_worker, v_share, make_interval(secs => p_lease_seconds), v_now
+      );
+    end if;
+    if v_claimed <> '{}' then
+      v_calls := v_calls || v_claimed;
+      select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    end if;
+    perform batchline.note_waiting(v_agency_id, v_now);
+    v_next := least(v_next, v_opening.opens_at);
+    if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot and v_calls <> '{}' then
+      v_next := v_now;  -- it was p_limit that stopped here, not a limit of the agency
+    end if;
+    v_waiting := v_waiting or v_opening.waiting_for_slot;
+  end loop;
+
+  return jsonb_build_object(
+    'active', cardinality(v_agencies) > 0,
+    'resting', v_calls = '{}' and batchline.all_rest(v_agencies, v_now),
+    'calls', batchline.dial_orders(v_calls),
+    'next_claim_in', case when v_next is not null then greatest(0, extract(epoch from v_next - batchline.clock())) end,
+    'waiting_for_slot', v_waiting
+  );
+end;
 $$;
 
 -- One contact and its whole trail: where it stands, its calls, and every decision about it and its batch in the order
@@ -654,7 +770,8 @@ revoke all on function
   public.forecast_queues(public.call_batches),
   public.forecast_rate(public.call_batches),
   public.forecast_segments(jsonb, jsonb, timestamptz, timestamptz),
-  public.get_contact(uuid)
+  public.get_contact(uuid),
+  public.reading_time()
 from public, anon, authenticated;
 grant execute on function
   public.batch_forecast(uuid, timestamptz),
@@ -663,7 +780,8 @@ grant execute on function
   public.forecast_queues(public.call_batches),
   public.forecast_rate(public.call_batches),
   public.forecast_segments(jsonb, jsonb, timestamptz, timestamptz),
-  public.get_contact(uuid)
+  public.get_contact(uuid),
+  public.reading_time()
 to service_role;
 
 revoke all on function
@@ -686,5 +804,6 @@ grant execute on function
   public.forecast_rate(public.call_batches),
   public.batch_forecast(uuid, timestamptz),
   public.contact_hours(public.campaign_contacts),
-  public.get_contact(uuid)
+  public.get_contact(uuid),
+  public.reading_time()
 to authenticated;

@@ -12,7 +12,7 @@ as $$
     'company', p_contact.company,
     'title', p_contact.title,
     'status', p_contact.status,
-    'reason', case when zone.opens_at > greatest(p_contact.next_attempt_at, now()) then 'Waits for calling hours'
+    'reason', case when zone.opens_at > greatest(p_contact.next_attempt_at, public.reading_time()) then 'Waits for calling hours'
       else p_contact.reason end,
     'reason_at', public.iso_utc(p_contact.reason_at),
     'call_id', p_contact.call_id,

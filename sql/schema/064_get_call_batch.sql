@@ -47,7 +47,7 @@ begin
 
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),
-    'forecast', public.batch_forecast(p_batch_id, clock_timestamp()),
+    'forecast', public.batch_forecast(p_batch_id, public.reading_time()),
     'contacts', v_contacts,
     'contact_pagination', jsonb_build_object(
       'total', v_total,

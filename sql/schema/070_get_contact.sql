@@ -17,7 +17,7 @@ begin
       detail = '{"code": "contact_not_found"}';
   end if;
   return jsonb_build_object(
-    'now', public.iso_utc(clock_timestamp()),
+    'now', public.iso_utc(public.reading_time()),
     'contact', public.contact_json(v_contact) || jsonb_build_object(
       'batch_id', v_contact.batch_id, 'hours', public.contact_hours(v_contact)
     ),

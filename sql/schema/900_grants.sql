@@ -40,6 +40,7 @@ grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at
 grant execute on function
   public.iso_utc(timestamptz),
   public.my_agency_id(),
+  public.reading_time(),
   public.batch_json(public.v_call_batch_summary),
   public.contact_json(public.campaign_contacts),
   public.api_key_json(public.api_keys),

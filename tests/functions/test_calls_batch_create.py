@@ -33,6 +33,7 @@ def test_the_answer_has_every_field(owner: str, agency: Agency) -> None:
     made = reply.body
     assert A_TIME.fullmatch(made.pop("created_at"))
     assert made.pop("batch_id")
+    assert made.pop("forecast")["limited_by"]
     assert made == {
         "status": "pending",
         "total_contacts": 3,

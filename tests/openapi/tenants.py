@@ -48,7 +48,8 @@ class Tenant:
         """By field, what exists in the agency and suits the operation."""
         batch_id = str(self.world.batch_in("draft"))
         job_id = str(Import(self.world).id) if operation == "cancel-historical-sync" else ""
-        return existing(self.world.agency, batch_id, job_id=job_id, id=self.key.id)
+        further = {"job_id": job_id, "id": self.key.id, "contact_id": self.world.contacts(batch_id)[0]["id"]}
+        return existing(self.world.agency, batch_id, **further)
 
 
 class People:

@@ -47,7 +47,8 @@ def test_no_request_gets_an_answer_that_the_document_does_not_allow(
     batches = [str(world.batch_in(state)) for state in STATES for _ in range(2)]
     job_id = str(Import(world).id) if name == "cancel-historical-sync" else ""  # elsewhere it would be in the way
     call_id = str(world.call_in("answered")) if name == "call-opt-out" else ""
-    further = {"job_id": job_id, "id": key.id, "call_id": call_id}
+    contact_id = world.contacts(batches[0])[0]["id"]
+    further = {"job_id": job_id, "id": key.id, "call_id": call_id, "contact_id": contact_id}
 
     for one in clients:
         one.send(name, example(operation))

@@ -38,6 +38,7 @@ USERS_MAY_CALL = {
     "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
     "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
     "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
+    "reading_time",
 }  # fmt: skip
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 
