@@ -6,7 +6,7 @@
 create function batchline.dial_candidates(p_agency_id uuid, p_now timestamptz, p_limit int, p_more int, p_free uuid[])
 returns table (contact_id uuid, batch_id uuid, turn bigint, rule text, until timestamptz, short boolean)
 language sql stable
-set search_path = '' set plan_cache_mode = force_custom_plan set enable_sort = off set enable_bitmapscan = off
+set search_path = '' set plan_cache_mode = force_custom_plan set enable_sort = off set enable_bitmapscan = off set jit = off
 as $$
   with room as materialized (
     select room.*, greatest(0, least(room.room, p_limit)) as places,

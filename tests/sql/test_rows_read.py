@@ -293,11 +293,13 @@ def test_a_claim_looks_into_open_queues_by_the_partial_index_alone(past: World) 
     ).fetchone()
     source = cast("tuple[str]", row)[0]
     given = {"p_agency_id": f"'{past.agency.id}'::uuid", "p_now": "now()", "p_limit": "30", "p_more": "50"}
+    given["p_free"] = "'{}'::uuid[]"
     for name, value in given.items():
         source = source.replace(name, value)
     with past.connection.transaction(force_rollback=True):
-        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):  # as claim_calls has it
-            past.connection.execute(sql.SQL("set local {} = off").format(sql.Identifier(setting)))
+        # as claim_calls has it, and the function itself
+        for setting in ("seqscan", "hashjoin", "mergejoin", "sort", "bitmapscan"):
+            past.connection.execute(sql.SQL("set local {} = off").format(sql.Identifier(f"enable_{setting}")))
         statement = sql.SQL("explain ") + sql.SQL(cast("LiteralString", source.strip().removesuffix(";")))
         plan = [str(line) for (line,) in past.connection.execute(statement).fetchall()]
 
