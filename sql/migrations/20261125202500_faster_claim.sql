@@ -77,7 +77,8 @@ $$;
 
 -- Decides which contacts of one agency are dialled now, under the agency's lock; p_now was read after taking it.
 -- Fair among batches: places go one at a time to the batch that has begun the fewest in the last minute.
--- Who may not be called at the head of a queue is set aside, and more are looked at in their stead, so many at a claim.
+-- Where who may not be called leaves places, more are looked at in their stead, so many at a claim; then they are set
+-- aside.
 create or replace function batchline.claim_agency_calls(
   p_agency_id uuid, p_worker text, p_limit int, p_lease interval, p_now timestamptz
 )
@@ -87,19 +88,21 @@ as $$
 declare
   v_more int;
   v_free uuid[] := '{}';
-  v_held jsonb;
+  v_held jsonb := '[]';
+  v_passed_over uuid[] := '{}';
   v_short boolean;
   v_calls uuid[];
 begin
   foreach v_more in array array[0, 50, 100, 200] loop
     select coalesce(array_agg(one.contact_id order by one.turn, one.batch_id) filter (where one.rule is null), '{}'),
-           jsonb_agg(to_jsonb(one)) filter (where one.rule <> 'live_call'),
+           v_held || coalesce(jsonb_agg(to_jsonb(one)) filter (where one.rule <> 'live_call'), '[]'),
+           v_passed_over || coalesce(array_agg(one.contact_id) filter (where one.rule is not null), '{}'),
            coalesce(bool_or(one.short), false)
-    into v_free, v_held, v_short
-    from batchline.dial_candidates(p_agency_id, p_now, p_limit, v_more, v_free) as one;
-    perform batchline.set_aside(p_agency_id, v_held, p_now);
+    into v_free, v_held, v_passed_over, v_short
+    from batchline.dial_candidates(p_agency_id, p_now, p_limit, v_more, v_free, v_passed_over) as one;
     exit when not v_short;
   end loop;
+  perform batchline.set_aside(p_agency_id, v_held, p_now);
 
   with claimed as (
     insert into public.calls (
@@ -137,15 +140,18 @@ begin
 end;
 $$;
 
--- Who may be dialled now, in the order in which the agency's batches take turns, and who at the head of an open queue may
--- not, with the rule. Of each batch as many are looked at as may begin now, and p_more: what a claim costs does not
--- depend on who else waits. Who is in p_free was looked at in this claim already. `short`: more of this batch might begin
--- if more were looked at.
--- The queues are read without a sort: a planner without statistics would else take another index, and read whole batches.
-create or replace function batchline.dial_candidates(p_agency_id uuid, p_now timestamptz, p_limit int, p_more int, p_free uuid[])
+-- Who may be dialled now, in the order in which the agency's batches take turns, and who at the head of an open queue
+-- may not, with the rule. Of each batch as many are looked at as may begin now, and p_more: what a claim costs does not
+-- depend on who else waits. This claim knows already that p_free may be dialled and p_held may not. `short`: more of
+-- the batch might begin if more were looked at.
+-- The queues are read without a sort: a planner without statistics would else take another index, and read them whole.
+create or replace function batchline.dial_candidates(
+  p_agency_id uuid, p_now timestamptz, p_limit int, p_more int, p_free uuid[], p_held uuid[]
+)
 returns table (contact_id uuid, batch_id uuid, turn bigint, rule text, until timestamptz, short boolean)
 language sql stable
-set search_path = '' set plan_cache_mode = force_custom_plan set enable_sort = off set enable_bitmapscan = off set jit = off
+set search_path = '' set plan_cache_mode = force_custom_plan
+set enable_sort = off set enable_bitmapscan = off set jit = off
 as $$
   with room as materialized (
     select room.*, greatest(0, least(room.room, p_limit)) as places,
@@ -166,7 +172,7 @@ as $$
         select contact.id, contact.phone_number, contact.next_attempt_at, contact.position
         from public.campaign_contacts as contact
         where contact.batch_id = queue.batch_id and contact.time_zones = queue.time_zones
-          and contact.status = 'queued' and contact.next_attempt_at <= p_now
+          and contact.status = 'queued' and contact.next_attempt_at <= p_now and contact.id <> all (p_held)
         order by contact.next_attempt_at, contact.position
         limit room.looks
       ) as queued
@@ -177,7 +183,8 @@ as $$
     where room.batch_id is not null
   ),
   asked as (
-    select array_agg(looked.id) as ids, array_agg(looked.phone_number) as numbers, array_agg(looked.batch_id) as batch_ids
+    select array_agg(looked.id) as ids, array_agg(looked.phone_number) as numbers,
+           array_agg(looked.batch_id) as batch_ids
     from looked where not looked.is_free
   ),
   held as (
@@ -222,7 +229,7 @@ returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  if p_held is null then
+  if p_held = '[]' then
     return;
   end if;
   -- Contacts come after their batches: a webhook may hold a batch and wait for one of these.
@@ -286,10 +293,10 @@ as $$
 $$;
 
 revoke all on function
-  batchline.dial_candidates(uuid, timestamptz, int, int, uuid[]),
+  batchline.dial_candidates(uuid, timestamptz, int, int, uuid[], uuid[]),
   batchline.number_holds(uuid, text[], uuid[], timestamptz, uuid)
 from public, anon, authenticated;
 grant execute on function
-  batchline.dial_candidates(uuid, timestamptz, int, int, uuid[]),
+  batchline.dial_candidates(uuid, timestamptz, int, int, uuid[], uuid[]),
   batchline.number_holds(uuid, text[], uuid[], timestamptz, uuid)
 to service_role;

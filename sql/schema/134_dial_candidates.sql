@@ -1,12 +1,15 @@
--- Who may be dialled now, in the order in which the agency's batches take turns, and who at the head of an open queue may
--- not, with the rule. Of each batch as many are looked at as may begin now, and p_more: what a claim costs does not
--- depend on who else waits. Who is in p_free was looked at in this claim already. `short`: more of this batch might begin
--- if more were looked at.
--- The queues are read without a sort: a planner without statistics would else take another index, and read whole batches.
-create function batchline.dial_candidates(p_agency_id uuid, p_now timestamptz, p_limit int, p_more int, p_free uuid[])
+-- Who may be dialled now, in the order in which the agency's batches take turns, and who at the head of an open queue
+-- may not, with the rule. Of each batch as many are looked at as may begin now, and p_more: what a claim costs does not
+-- depend on who else waits. This claim knows already that p_free may be dialled and p_held may not. `short`: more of
+-- the batch might begin if more were looked at.
+-- The queues are read without a sort: a planner without statistics would else take another index, and read them whole.
+create function batchline.dial_candidates(
+  p_agency_id uuid, p_now timestamptz, p_limit int, p_more int, p_free uuid[], p_held uuid[]
+)
 returns table (contact_id uuid, batch_id uuid, turn bigint, rule text, until timestamptz, short boolean)
 language sql stable
-set search_path = '' set plan_cache_mode = force_custom_plan set enable_sort = off set enable_bitmapscan = off set jit = off
+set search_path = '' set plan_cache_mode = force_custom_plan
+set enable_sort = off set enable_bitmapscan = off set jit = off
 as $$
   with room as materialized (
     select room.*, greatest(0, least(room.room, p_limit)) as places,
@@ -27,7 +30,7 @@ as $$
         select contact.id, contact.phone_number, contact.next_attempt_at, contact.position
         from public.campaign_contacts as contact
         where contact.batch_id = queue.batch_id and contact.time_zones = queue.time_zones
-          and contact.status = 'queued' and contact.next_attempt_at <= p_now
+          and contact.status = 'queued' and contact.next_attempt_at <= p_now and contact.id <> all (p_held)
         order by contact.next_attempt_at, contact.position
         limit room.looks
       ) as queued
@@ -38,7 +41,8 @@ as $$
     where room.batch_id is not null
   ),
   asked as (
-    select array_agg(looked.id) as ids, array_agg(looked.phone_number) as numbers, array_agg(looked.batch_id) as batch_ids
+    select array_agg(looked.id) as ids, array_agg(looked.phone_number) as numbers,
+           array_agg(looked.batch_id) as batch_ids
     from looked where not looked.is_free
   ),
   held as (

@@ -5,7 +5,7 @@ returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  if p_held is null then
+  if p_held = '[]' then
     return;
   end if;
   -- Contacts come after their batches: a webhook may hold a batch and wait for one of these.

@@ -293,7 +293,7 @@ def test_a_claim_looks_into_open_queues_by_the_partial_index_alone(past: World) 
     ).fetchone()
     source = cast("tuple[str]", row)[0]
     given = {"p_agency_id": f"'{past.agency.id}'::uuid", "p_now": "now()", "p_limit": "30", "p_more": "50"}
-    given["p_free"] = "'{}'::uuid[]"
+    given |= {"p_free": "'{}'::uuid[]", "p_held": "'{}'::uuid[]"}
     for name, value in given.items():
         source = source.replace(name, value)
     with past.connection.transaction(force_rollback=True):
