@@ -21,7 +21,7 @@ from local.migrate import migrate
 from local.postgres import Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.factories import Connection
 
@@ -77,16 +77,18 @@ def _measure(db: Connection, length: int, finished: int, rounds: int) -> list[Fi
     for size in (SHORT, length):
         for queue in queues.values():
             queue.grow(size)
-        figures += [_figure(name, queue, rounds, statistics=False) for name, queue in queues.items()]
+        figures += _figures(queues, rounds, statistics=False)
     db.execute("vacuum analyze")
-    return figures + [_figure(name, queue, rounds, statistics=True) for name, queue in queues.items()]
+    return figures + _figures(queues, rounds, statistics=True)
 
 
-def _figure(name: str, queue: Queue, rounds: int, *, statistics: bool) -> Figure:
-    """One round more is run first and forgotten."""
-    measured = [_claim(queue) for _ in range(rounds + 1)][1:]
-    claimed, aside = measured[0][1:]
-    return Figure(name, queue.length, statistics, median(one[0] for one in measured), claimed, aside)
+def _figures(queues: Mapping[str, Queue], rounds: int, *, statistics: bool) -> list[Figure]:
+    """The queues take turns, so that a busy moment meets them all. One round more is run first and forgotten."""
+    measured = [[_claim(queue) for queue in queues.values()] for _ in range(rounds + 1)][1:]
+    return [
+        Figure(name, queue.length, statistics, median(seconds for seconds, *_ in claims), *claims[0][1:])
+        for (name, queue), claims in zip(queues.items(), zip(*measured, strict=True), strict=True)
+    ]
 
 
 def _claim(queue: Queue) -> tuple[float, int, int]:

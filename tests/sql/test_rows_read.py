@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from benchmarks.queues import CLAIM, Queue
 from tests.factories import forbid_number
 from tests.sql import payloads
 from tests.sql.importing import Import, past_calls
@@ -267,6 +268,16 @@ def test_those_who_sleep_at_the_head_of_the_queue_are_not_read(past: World) -> N
 
     assert numbers == ["+12135550100"]
     assert 0 < read < 300
+
+
+def test_on_tables_without_statistics_each_queue_is_read_from_its_head(connection: Connection) -> None:
+    queue = Queue.made(connection, ruled=True, finished=0)
+    queue.grow(5000)
+    world = World(connection, queue.agency)
+    before = rows_read(world)
+
+    assert len(world.claim(CLAIM)) == CLAIM
+    assert 0 < rows_read(world) - before < 5000
 
 
 def test_who_waits_behind_those_that_a_claim_sets_aside_is_not_read(past: World) -> None:
