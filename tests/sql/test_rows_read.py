@@ -270,10 +270,14 @@ def test_those_who_sleep_at_the_head_of_the_queue_are_not_read(past: World) -> N
     assert 0 < read < 300
 
 
-def test_on_tables_without_statistics_each_queue_is_read_from_its_head(connection: Connection) -> None:
+def test_without_statistics_and_with_plans_of_empty_tables_a_claim_reads_the_heads_of_queues(
+    connection: Connection,
+) -> None:
     queue = Queue.made(connection, ruled=True, finished=0)
-    queue.grow(5000)
     world = World(connection, queue.agency)
+    queue.grow(2)
+    assert world.claim(CLAIM) == []  # one sleeps, one is on the do-not-call list
+    queue.grow(5000)
     before = rows_read(world)
 
     assert len(world.claim(CLAIM)) == CLAIM
