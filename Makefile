@@ -13,7 +13,7 @@ ARGS ?=
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
-.PHONY: help setup demo test chaos up down bench check audit licences lock
+.PHONY: help setup demo test chaos up down migrate bench check audit lock licences
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,8 +36,14 @@ up: setup ## Start the local stack in the background
 down: ## Stop it
 	@if [ -x $(RUN) ]; then $(RUN) -m local down; else echo "No stack runs."; fi
 
+migrate: setup ## Bring the database of DATABASE_URL up to date; ARGS=--dry-run only says what is missing
+	@$(RUN) -m ops.migrate $(ARGS)
+
 bench: setup ## Measure, side by side with the simple way; the report is in benchmarks/results
 	@$(RUN) -m benchmarks $(ARGS)
+
+package: setup ## Make dist/batchline.zip, which all functions are deployed from
+	@$(RUN) -m local.package $(ARGS)
 
 check: setup ## Everything that CI runs: format, lint, types, reference, tests
 	@$(RUN) -m ruff format --check .

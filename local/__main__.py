@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     up = command("up", commands.up, "start the stack in the background")
     up.add_argument("--port", type=int, default=FIRST_PORT, help="the first of its ports; 0 takes free ones")
     up.add_argument("--every", type=seconds, default=0.0, help="seconds between runs of the processors, such as 2s")
+    up.add_argument("--queue", action="store_true", help="feed the processors by queues, an agency to a message")
     command("down", commands.down, "stop the stack")
     command("status", commands.status, "say what runs")
     command("reset", commands.reset, "make a fresh database")

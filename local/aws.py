@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from local.keys import Keys
 
 REGION = "us-east-1"
+ACCOUNT = "123456789012"  # moto's
 BUCKET = "batchline-local"
 READY_LINE = "aws is ready"
 
@@ -38,3 +39,13 @@ def parameters(stage: str, known: Keys) -> dict[str, str]:
         found[f"{path}/ultravox-api-key"] = secrets.ultravox_api_key
         found[f"{path}/ultravox-webhook-secret"] = secrets.webhook_secret
     return found
+
+
+def queue_name(function: str) -> str:
+    """The queue of a function."""
+    return f"batchline-local-{function}"
+
+
+def queue_url(endpoint: str, function: str) -> str:
+    """DISPATCH_QUEUE_URL of a function."""
+    return f"{endpoint}/{ACCOUNT}/{queue_name(function)}"

@@ -1,4 +1,4 @@
-"""The process behind SSM, S3 and SQS: moto's server with the agencies' secrets and a private bucket in it.
+"""The process behind SSM, S3 and SQS: moto's server, with the agencies' secrets, a private bucket and queues.
 
 The seeding goes through `localstack-client`, so that AWS_ENDPOINT_URL may as well name a LocalStack.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from localstack_client.session import Session  # pyright: ignore[reportMissingTypeStubs]
 from moto.server import ThreadedMotoServer
 
-from local import keys
+from local import keys, queues
 from local.aws import BUCKET, READY_LINE, REGION, parameters
 
 CLOSED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -29,6 +29,7 @@ def seed(stage: str, known: keys.Keys) -> None:
     s3 = session.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=dict.fromkeys(CLOSED, True))
+    queues.make_all(session.client("sqs"))
 
 
 def main() -> None:

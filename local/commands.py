@@ -33,7 +33,7 @@ def up(args: Namespace) -> int:
     if running.find(args.folder):
         print("The stack already runs.")
     else:
-        supervisor.launch(args.folder, args.port, args.every)
+        supervisor.launch(args.folder, args.port, args.every, queue=args.queue)
         print("The stack runs.")
     print(*_description(args.folder), sep="\n")
     return 0
@@ -68,7 +68,7 @@ def reset(args: Namespace) -> int:
     for name in ("postgres", "postgres.new"):
         shutil.rmtree(folder / name, ignore_errors=True)
     if found:
-        supervisor.launch(folder, found.first_port, found.every)
+        supervisor.launch(folder, found.first_port, found.every, queue=found.queue)
     print("The database is fresh.")
     return 0
 

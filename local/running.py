@@ -29,6 +29,7 @@ class Running:
     first_port: int
     every: float
     parts: dict[str, int]
+    queue: bool = False
 
 
 def env_file(folder: Path) -> Path:

@@ -62,7 +62,11 @@ def keep_time(invoker: Invoker, event: Event, every: float, ended: threading.Eve
 
 
 def main() -> None:
-    """Runs until SIGTERM. Argument: the seconds between invocations, or `as-written` for those of serverless.yml."""
+    """Runs until SIGTERM.
+
+    Arguments: the seconds between invocations, or `as-written` for those of serverless.yml; and the names of the
+    functions, where it is not all that have a schedule.
+    """
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stdout)
     logger.setLevel(logging.INFO)
     every = None if sys.argv[1] == "as-written" else float(sys.argv[1])
@@ -71,6 +75,7 @@ def main() -> None:
         threading.Thread(target=keep_time, args=[Invoker(function), schedule.event, every or schedule.every, never])
         for function in functions.load().values()
         for schedule in function.schedules
+        if function.name in (sys.argv[2:] or [function.name])
     ]
     for clock in clocks:
         clock.start()

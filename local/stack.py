@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from local import aws, demo_data, keys, migrate, postgrest, schedule, seeding
+from local import aws, demo_data, functions, keys, mapping, migrate, postgrest, queues, schedule, seeding
 from local.postgres import Postgres, Server, as_authenticator
 from local.processes import LocalError, Part, free_ports, is_port_free
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DATABASE = "batchline"
 STAGE = "local"
+QUEUE_WORKERS = 8  # how many messages of a queue are served at once
 FIRST_PORT = 54321  # the port of Supabase's own local stack
 
 
@@ -61,7 +62,8 @@ class Stack:
     `ports` are free ones unless given. `schedule_every` is None for no schedule at all, 0 for the rates written in
     serverless.yml, else seconds. `durable=False` gives up what protects data from a crash of the machine, for tests.
     `simulator_config` replaces members of the simulator's configuration; `settings` are further settings for the
-    functions (timers, say); `server` is a database server to use instead of one of its own.
+    functions (timers, say); with `queue` the schedule sends one message per agency and a worker of each queue serves
+    them, some at once; `server` is a database server to use instead of one of its own.
 
     Entering raises LocalError, one sentence for a person, when a part cannot start; leaving raises it when a part
     died inside the block.
@@ -73,6 +75,7 @@ class Stack:
         *,
         ports: Ports | None = None,
         schedule_every: float | None = None,
+        queue: bool = False,
         seed: bool = True,
         durable: bool = True,
         simulator_config: Mapping[str, Any] | None = None,
@@ -84,6 +87,7 @@ class Stack:
         self._logs = self.folder / "logs"
         self._ports = ports
         self._schedule_every = schedule_every
+        self._queue = queue
         self._seed = seed
         self._simulator_config = simulator_config or {}
         self._settings = settings or {}
@@ -169,6 +173,8 @@ class Stack:
             "FUNCTIONS_URL": f"{self.url}/functions/v1",
             "ULTRAVOX_BASE_URL": self.simulator_url,
             "STAGE": STAGE,
+            "NOTICES_ALLOW_HTTP": "true",
+            "NOTICES_ALLOW_PRIVATE": "true",
             **aws.environment(f"http://127.0.0.1:{ports.aws}"),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
@@ -218,16 +224,37 @@ class Stack:
         self._parts["postgrest"] = part
 
     def _start_schedule(self, every: float) -> None:
-        self._run("schedule", "local.schedule", str(every or "as-written"), ready=schedule.READY_LINE)
-        self._parts["schedule"].wait_ready()
+        fanned_out = queues.FANNED_OUT if self._queue else ()
+        others = [one.name for one in functions.load().values() if one.schedules and one.name not in fanned_out]
+        if others:
+            self._run("schedule", "local.schedule", str(every or "as-written"), *others, ready=schedule.READY_LINE)
+        for name in fanned_out:
+            self._fan_out(name, every)
+        for name, part in self._parts.items():
+            if name.startswith(("schedule", "queue")):
+                part.wait_ready()
 
-    def _run(self, name: str, module: str, *arguments: str, ready: str) -> None:
+    def _fan_out(self, name: str, every: float) -> None:
+        """A function with a queue: DISPATCH_QUEUE_URL is the function's own, so its processes are too."""
+        settings = {
+            "DISPATCH_QUEUE_URL": aws.queue_url(self.env["AWS_ENDPOINT_URL"], name),
+            "DISPATCH_CONCURRENCY": str(QUEUE_WORKERS),
+            "DISPATCH_EVERY_SECONDS": str(every or functions.load()[name].schedules[0].every),
+        }
+        arguments = (str(every or "as-written"), name)
+        self._run(f"schedule-{name}", "local.schedule", *arguments, ready=schedule.READY_LINE, settings=settings)
+        arguments = (name, str(QUEUE_WORKERS))
+        self._run(f"queue-{name}", "local.mapping", *arguments, ready=mapping.READY_LINE, settings=settings)
+
+    def _run(
+        self, name: str, module: str, *arguments: str, ready: str, settings: Mapping[str, str] | None = None
+    ) -> None:
         part = Part(
             name,
             (sys.executable, "-m", module, *arguments),
             self._logs / f"{name}.log",
             ready,
-            environment=_environment() | self.env,
+            environment={**_environment(), **self.env, **(settings or {})},
             on_death=self._on_death,
         )
         part.start()

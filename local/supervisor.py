@@ -25,13 +25,22 @@ class StoppedError(Exception):
     """Somebody asked the stack to end."""
 
 
-def launch(folder: Path, first_port: int, every: float) -> None:
+def launch(folder: Path, first_port: int, every: float, *, queue: bool = False) -> None:
     """Starts the stack in the background and returns when it is ready; raises LocalError with its sentence if not."""
     folder.mkdir(parents=True, exist_ok=True)
     log, (reader, writer) = folder / "supervisor.log", os.pipe()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.supervisor", str(folder), str(first_port), str(every), str(writer)],
+            [
+                sys.executable,
+                "-m",
+                "local.supervisor",
+                str(folder),
+                str(first_port),
+                str(every),
+                str(writer),
+                str(queue),
+            ],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -54,11 +63,13 @@ def launch(folder: Path, first_port: int, every: float) -> None:
 
 
 def main() -> None:
-    """Arguments: folder, first port (0: free ones), seconds between schedules, the file to tell the outcome to."""
+    """Arguments: folder, first port (0: free ones), seconds between schedules, the file to tell the outcome to, and
+    whether the processors are fed by queues (True, False)."""
     folder, first_port, every, writer = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+    queue = sys.argv[5] == "True"
     signal.signal(signal.SIGTERM, _stop)
     try:
-        _hold(folder, first_port, every, writer)
+        _hold(folder, first_port, every, writer, queue=queue)
     except StoppedError:
         return
     except LocalError as error:
@@ -67,11 +78,11 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _hold(folder: Path, first_port: int, every: float, writer: int) -> None:
+def _hold(folder: Path, first_port: int, every: float, writer: int, *, queue: bool) -> None:
     ports = Ports.starting_at(first_port) if first_port else Ports.free()
-    with Stack(folder, ports=ports, schedule_every=every) as stack:
+    with Stack(folder, ports=ports, schedule_every=every, queue=queue) as stack:
         pids = {name: part.pid for name, part in stack.parts.items()}
-        running.save(folder, Running(os.getpid(), first_port, every, pids), stack.env)
+        running.save(folder, Running(os.getpid(), first_port, every, pids, queue), stack.env)
         try:
             _tell(writer, READY)
             stack.wait()

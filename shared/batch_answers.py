@@ -47,6 +47,16 @@ class CreatedBatch(TypedDict):
     forecast: Forecast
 
 
+class AppendedContacts(TypedDict):
+    """What became of a list: `added` are stored, of which `skipped` will not be dialled; the rest the batch had."""
+
+    batch_id: UUID
+    added: Count
+    duplicates_skipped: Count
+    skipped: Count
+    total_contacts: Count
+
+
 class Batch(TypedDict):
     """A batch and how far it is. `pending` contacts wait for the start; `queued` ones may be dialled."""
 
@@ -79,6 +89,7 @@ class Batch(TypedDict):
     paused_at: datetime | None
     completed_at: datetime | None
     ends_at: datetime | None
+    redial_of: UUID | None
 
 
 class BatchPage(TypedDict):
@@ -125,6 +136,24 @@ class BatchContact(TypedDict):
     created_at: datetime
 
 
+class Actor(TypedDict):
+    """A user or an API key, as they were called when they acted; an API key has no email."""
+
+    type: Literal["user", "api_key"]
+    id: UUID
+    name: str | None
+    email: str | None
+
+
+class BatchEvent(TypedDict):
+    """What befell a whole batch. `who` is null where nobody asked for it: the processor or a rule did it."""
+
+    at: datetime
+    event: str
+    reason: str | None
+    who: Actor | None
+
+
 class ContactPage(BatchPage):
     """Where in a batch's list this page is; `next_cursor` is the `contact_cursor` of the page after it."""
 
@@ -132,10 +161,11 @@ class ContactPage(BatchPage):
 
 
 class BatchDetail(TypedDict):
-    """One batch with a page of its contacts, in the order in which they were sent."""
+    """One batch, its history (oldest first, the latest 100) and a page of its contacts in the order they were sent."""
 
     batch: Batch
     forecast: Forecast | None
+    history: list[BatchEvent]
     contacts: list[BatchContact]
     contact_pagination: ContactPage
 

@@ -18,6 +18,7 @@ from shared.inputs import Input, Number, PageLength, PageStart, Whole, iso_time
 if TYPE_CHECKING:
     from shared.auth import Caller
     from shared.batch_answers import (
+        AppendedContacts,
         BatchDetail,
         BatchList,
         CancelledBatch,
@@ -49,6 +50,7 @@ def _instant(value: object) -> datetime:
     return time
 
 
+Contacts = Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
 CallerId = Annotated[
     str,
     AfterValidator(_in_e164),
@@ -83,27 +85,38 @@ class Retry(Input):
     on: list[Literal["no_answer", "busy", "dropped", "error"]] | None = None
 
 
-class NewBatch(HasCallingHours):
-    """A batch to create. What the plan allows and whether a time lies in the past is for the database to say: a body
-    that is repeated must mean the same as before."""
+class BatchOptions(HasCallingHours):
+    """What may be said of a new batch and need not be. What the plan allows and whether a time lies in the past is for
+    the database to say: a body that is repeated must mean the same as before."""
 
-    agent_mapping_id: UUID
-    from_number: CallerId
-    campaign_id: UUID
-    contacts: Annotated[list[Contact], Field(min_length=1, max_length=10_000)]
     calls_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 30
     max_concurrent: Annotated[Whole, Field(ge=1, le=100_000)] = 10
     scheduled_for: Instant | None = None
     ends_at: EndTime | None = None
-    status: Literal["draft"] | None = None  # a draft is not dialled before it is executed
     name: Text | None = None
     retry: Retry | None = None
+
+
+class NewBatch(BatchOptions):
+    """A batch to create."""
+
+    agent_mapping_id: UUID
+    from_number: CallerId
+    campaign_id: UUID
+    contacts: Contacts
+    status: Literal["draft"] | None = None  # a draft is not dialled before it is executed
 
 
 class BatchReference(Input):
     """A batch that exists."""
 
     batch_id: UUID
+
+
+class MoreContacts(BatchReference):
+    """People to call beside those that a batch has."""
+
+    contacts: Contacts
 
 
 class Cancellation(BatchReference):
@@ -142,16 +155,37 @@ def create(caller: Caller, batch: NewBatch, attempt: Attempt) -> Created[Created
     Raises ForbiddenError, BadRequestError (beyond the agency's plan, or in the past), ConflictError and
     UnprocessableError (idempotency), NotFoundError (agent, campaign or from_number).
     """
-    contacts = one_per_number(batch.contacts)
-    given: dict[str, Any] = {
-        **batch.model_dump(exclude={"contacts", "retry"}),
-        "retry": batch.retry and batch.retry.model_dump(exclude_none=True),
-        "contacts": [contact.stored() for contact in contacts],
-        "duplicates_removed": len(batch.contacts) - len(contacts),
-    }
+    given = options(batch) | _list(batch.contacts)
     params = {"p_user_id": caller.user_id, "p_batch": given, "p_once": attempt.once}
     answer = rpc("create_call_batch", params, repeatable=False)
     return Created(answer, answer.pop("replayed", False))
+
+
+def append(caller: Caller, more: MoreContacts, attempt: Attempt) -> Created[AppendedContacts]:
+    """Add people to a batch that is not final, after those that it has; they are dialled in their turn.
+
+    Raises ForbiddenError, NotFoundError, BadRequestError (a final batch), ConflictError and UnprocessableError
+    (idempotency).
+    """
+    batch = {"p_user_id": caller.user_id, "p_batch_id": more.batch_id}
+    answer = rpc(
+        "append_call_contacts", {**batch, "p_list": _list(more.contacts), "p_once": attempt.once}, repeatable=False
+    )
+    return Created(answer, answer.pop("replayed", False))
+
+
+def options(batch: BatchOptions) -> dict[str, Any]:
+    """A batch without its contacts, as the database is told of it."""
+    given = batch.model_dump(exclude={"contacts", "retry"})
+    return {**given, "retry": batch.retry and batch.retry.model_dump(exclude_none=True)}
+
+
+def _list(contacts: list[Contact]) -> dict[str, Any]:
+    once = one_per_number(contacts)
+    return {
+        "contacts": [contact.stored() for contact in once],
+        "duplicates_removed": len(contacts) - len(once),
+    }
 
 
 def fetch_many(caller: Caller, query: BatchQuery) -> BatchList:

@@ -20,6 +20,18 @@ so that the whole of it stands still.
 * sync_after_fetch   *  the page is there
 * sync_before_record    the page is about to be written
 * sync_recorded         it has been written, and its thread knows
+* import_claimed        claim_contact_import has answered
+* import_before_read    a piece of the file is about to be asked for
+* import_before_record  a chunk of the list is about to be written
+* import_recorded       it has been written, and its thread knows
+* import_before_report  the whole list is in the database, the report in nothing yet
+* import_before_finish  the report is stored
+* import_finished       finish_contact_import has answered, the file is still there
+* notice_claimed     *  claim_notices has answered
+* notice_before_send *  a notice is about to be sent
+* notice_sent        *  its receiver has answered
+* notices_before_record  what became of a batch's notices is about to be written
+* notices_recorded       it has been written, and its thread knows
 """
 
 from __future__ import annotations

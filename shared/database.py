@@ -33,18 +33,26 @@ CONNECTIONS = 32
 _opening = Lock()
 
 
-def rpc(function: str, params: Mapping[str, object], *, repeatable: bool = True, large: bool = False) -> Any:
+def rpc(
+    function: str,
+    params: Mapping[str, object],
+    *,
+    repeatable: bool = True,
+    large: bool = False,
+    seconds: float | None = None,
+) -> Any:
     """Call a function of schema batchline as the service and return its answer, decoded from JSON.
 
     `repeatable=False` is for functions whose second answer would differ from the first: with them a connection lost
     after sending is an error, not a reason to send again. `large=True` names the parameters in the URL, so that
     PostgREST hands the body on to the database instead of reading it for them: 13 of 17 ms for a page of 500 calls.
+    `seconds` is how long an answer is waited for where WRITE_TIMEOUT_SECONDS is too short.
     Raises the AppError that the function refused with, DatabaseError for everything else.
     """
     key = settings().supabase_service_role_key.get_secret_value()
     headers = {**_headers(key, key), "Content-Profile": "batchline"}
     path = f"{function}?columns={','.join(params)}" if large else function
-    return _call(path, params, headers, repeatable=repeatable)
+    return _call(path, params, headers, repeatable=repeatable, seconds=seconds)
 
 
 def rpc_as(caller: Caller, function: str, params: Mapping[str, object]) -> Any:
@@ -94,24 +102,29 @@ def _headers(key: str, token: str) -> dict[str, str]:
     return {"apikey": key, "Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
-def _call(function: str, params: Mapping[str, object], headers: Mapping[str, str], *, repeatable: bool) -> Any:
-    body = to_json(params)
+def _call(
+    function: str,
+    params: Mapping[str, object],
+    headers: Mapping[str, str],
+    *,
+    repeatable: bool,
+    seconds: float | None = None,
+) -> Any:
+    body, seconds = to_json(params), seconds or settings().write_timeout_seconds
     lost = (*NEVER_SENT, *PERHAPS_SENT) if repeatable else NEVER_SENT
 
     def worth_repeating(error: Exception) -> bool:
         return isinstance(error, lost) or (isinstance(error, DatabaseError) and error.sqlstate in NOTHING_HAPPENED)
 
-    retries = stamina.RetryingCaller(
-        attempts=3, timeout=settings().write_timeout_seconds, wait_initial=0.05, wait_max=0.5, wait_jitter=0.05
-    )
+    retries = stamina.RetryingCaller(attempts=3, timeout=seconds, wait_initial=0.05, wait_max=0.5, wait_jitter=0.05)
     try:
-        return retries(worth_repeating, _post, f"/rpc/{function}", body, headers)
+        return retries(worth_repeating, _post, f"/rpc/{function}", body, headers, seconds)
     except httpx.HTTPError as error:
         raise DatabaseError(f"{function}: no answer ({error!r})") from error
 
 
-def _post(path: str, body: bytes, headers: Mapping[str, str]) -> Any:
-    response = client().post(path, content=body, headers=headers)
+def _post(path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Any:
+    response = client().post(path, content=body, headers=headers, timeout=seconds)
     if response.is_success:
         return response.json() if response.content else None
     raise _error(response)

@@ -11,6 +11,7 @@ import os
 import socket
 import uuid
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, cast
 
@@ -46,30 +47,45 @@ class Claim(TypedDict):
     waiting_for_slot: bool
 
 
-def process(remaining_ms: Callable[[], int], agency_id: str | None = None) -> dict[str, object]:
+def process(
+    remaining_ms: Callable[[], int], agency_id: str | None = None, seconds: float | None = None
+) -> dict[str, object]:
     """Dial until the time is nearly used or nobody has anything to dial; the run's figures.
+
+    With `agency_id` for that agency alone; with `seconds` as one of many runs: it claims for no longer, and leaves the
+    deployment's vitals to whoever sent it.
 
     `remaining_ms` is the run's remaining time in milliseconds, as a Lambda's context tells it. What the slowest dial
     and two writes may take is kept back from it: with less than that left, nothing is claimed.
     Raises DatabaseError when the database answered nothing.
     """
-    figures = asyncio.run(Dialer(remaining_ms, agency_id).run())
+    figures = asyncio.run(Dialer(remaining_ms, agency_id, seconds).run())
     count(FUNCTION, **figures)
     if figures["claims_failed"] and not figures["turns"]:
         raise DatabaseError("No claim of this run was answered")  # not "nothing to do": nobody knows
-    vitals.report(FUNCTION, remaining_ms)
+    if seconds is None:
+        watch(remaining_ms)
     if not figures["turns"]:
         return {"processed": 0, "message": "No batches to process"}
     return dict(figures)
 
 
+def watch(remaining_ms: Callable[[], int]) -> None:
+    """Report the vitals of the whole deployment."""
+    vitals.report(FUNCTION, remaining_ms)
+
+
 class Dialer:
     """One run of the processor, for all agencies or for one."""
 
-    def __init__(self, remaining_ms: Callable[[], int], agency_id: str | None = None) -> None:
+    def __init__(
+        self, remaining_ms: Callable[[], int], agency_id: str | None = None, seconds: float | None = None
+    ) -> None:
         self._settings = settings()
         self._deadline = boottime() + remaining_ms() / 1000 - self._settings.turn_seconds
         self._agency_id = agency_id
+        self._seconds = seconds
+        self._reconciled = asyncio.Event()
         self._worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._turn_size = self._settings.dial_connections // 2
         self._turns: set[asyncio.Task[None]] = set()
@@ -81,10 +97,13 @@ class Dialer:
     async def run(self) -> dict[str, int]:
         """The run: turns overlap, so that a slow answer for one agency keeps no other waiting."""
         async with Ultravox() as ultravox:
+            if self._seconds is not None:  # from here on, so that the shortest share is one turn at least
+                self._deadline = min(self._deadline, boottime() + self._seconds)
             reconciling = asyncio.create_task(self._keep_reconciling(ultravox))
             try:
                 while await self._turn(ultravox):
                     pass
+                await self._finish_reconciling()
             finally:
                 reconciling.cancel()
                 await asyncio.gather(reconciling, *self._turns, return_exceptions=True)
@@ -210,12 +229,19 @@ class Dialer:
         else:
             crash_points.reach("settled")
 
+    async def _finish_reconciling(self) -> None:
+        """A share of the minute may be shorter than a round of questions, and no longer one may come."""
+        if self._seconds is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._reconciled.wait(), RECONCILE_SECONDS)
+
     async def _keep_reconciling(self, ultravox: Ultravox) -> None:
         while True:
             try:
                 await reconcile(ultravox, self._agency_id)
             except Exception:  # whatever it is, the calls that wait for an answer must be asked about again
                 logger.exception("Reconciliation failed; it is tried again")
+            self._reconciled.set()
             await asyncio.sleep(RECONCILE_SECONDS)
 
     def _figures(self) -> dict[str, int]:

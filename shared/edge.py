@@ -111,11 +111,12 @@ class Manners:
 
 
 def endpoint(
-    method: str, model: type[Model], *, writes: bool = False, failure: str = FAILURE
+    method: str, model: type[Model], *, writes: bool = False, owner: bool = False, failure: str = FAILURE
 ) -> Callable[[Callable[[Caller, Model], Json]], Handler]:
     """Make a handler of a function that takes the verified caller and their body (GET: query), and returns the answer.
 
-    `writes`: only agency_owner and agency_admin may. `failure`: what the client reads when it was our fault.
+    `writes`: only agency_owner and agency_admin may; `owner`: only the first. `failure`: what the client reads when it
+    was our fault.
     The work checks user, agency and role in its own transaction, one round trip in all. Where the body is refused
     there is no work: then that round trip goes to `authorize`, so that no stranger learns what a good body is.
     """
@@ -123,7 +124,7 @@ def endpoint(
     def decorate(work: Callable[[Caller, Model], Json]) -> Handler:
         def answer(request: Request) -> Answer:
             who = _person(request)
-            with _authorized_first(who, writes=writes):
+            with _authorized_first(who, writes=writes, owner=owner):
                 given = _read(request, method, model)
             return Answer(200, work(who, given))
 
@@ -133,11 +134,12 @@ def endpoint(
 
 
 def creation(
-    model: type[Model], *, failure: str = FAILURE
+    model: type[Model], *, status: int = 201, failure: str = FAILURE
 ) -> Callable[[Callable[[Caller, Model, Attempt], Created[Json]]], Handler]:
     """As `endpoint`, for a POST with which an owner or admin creates something: 201, and 201 again when it is repeated.
 
-    The work hands the attempt on to the database, which knows whether it is the first.
+    The work hands the attempt on to the database, which knows whether it is the first. `status`: instead of 201, where
+    something that exists is added to.
     """
 
     def decorate(work: Callable[[Caller, Model, Attempt], Created[Json]]) -> Handler:
@@ -146,16 +148,16 @@ def creation(
             with _authorized_first(who, writes=True):
                 given = _read(request, "POST", model)
                 attempt = Attempt.of(request.id, request.headers, given)
-            return created(work(who, given, attempt))
+            return created(work(who, given, attempt), status)
 
         return route("POST", failure=failure)(answer)
 
     return decorate
 
 
-def created(made: Created[Json]) -> Answer:
+def created(made: Created[Json], status: int = 201) -> Answer:
     """The answer to a creation, or to its repetition."""
-    return Answer(201, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
+    return Answer(status, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
 
 
 def route(method: str, *, failure: str = FAILURE) -> Callable[[Callable[[Request], Answer]], Handler]:
@@ -223,11 +225,14 @@ def _person(request: Request) -> Caller:
 
 
 @contextmanager
-def _authorized_first(who: Caller, *, writes: bool) -> Generator[None]:
+def _authorized_first(who: Caller, *, writes: bool, owner: bool = False) -> Generator[None]:
     try:
         yield
     except AppError:
-        database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
+        if owner:
+            database.rpc("authorize_owner", {"p_user_id": who.user_id})
+        else:
+            database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
         raise
 
 

@@ -32,7 +32,8 @@ class Question(TypedDict):
 async def reconcile(ultravox: Ultravox, agency_id: str | None = None) -> None:
     """One bounded round: leases that ran out, calls to ask about, accounts to read again. Raises DatabaseError."""
     timers = settings()
-    await _rpc("sweep_calls", {"p_limit": 100, "p_give_up_seconds": timers.give_up_seconds})
+    sweep = {"p_limit": 100, "p_give_up_seconds": timers.give_up_seconds, "p_agency_id": agency_id}
+    await _rpc("sweep_calls", sweep)
     due = await _rpc(
         "claim_questions",
         {

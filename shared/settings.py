@@ -42,6 +42,9 @@ MUST_BE_LESS = (
     (("sync_page_timeout_seconds",), "sync_fetch_seconds"),
     # A lease that ends while its holder waits for a page would have the page fetched twice.
     (("sync_fetch_seconds", "write_timeout_seconds", "write_timeout_seconds"), "sync_lease_seconds"),
+    (("import_slice_seconds", "write_timeout_seconds", "write_timeout_seconds"), "import_lease_seconds"),
+    # A lease that ends while its holder waits for a receiver would have a notice sent out of its order.
+    (("notice_timeout_seconds", "write_timeout_seconds", "write_timeout_seconds"), "notice_lease_seconds"),
 )
 
 
@@ -80,6 +83,19 @@ class Settings(BaseModel):
     sync_page_timeout_seconds: Seconds = 30  # one request for a page
     sync_fetch_seconds: Seconds = 60  # a page with all repeats and the waits that the provider asks for
     sync_lease_seconds: Seconds = 120
+    import_chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 2000  # of a list, in one transaction
+    import_slice_seconds: Seconds = 30  # after which a list gives way to another that waits
+    import_lease_seconds: Seconds = 90
+    dispatch_queue_url: Url | None = None  # of the function's own queue; without it one run serves all agencies
+    dispatch_concurrency: Annotated[int, Field(ge=2, le=1000)] = 100  # that of the queue's event source mapping
+    dispatch_every_seconds: Seconds = 60  # the schedule's period
+    notice_timeout_seconds: Seconds = 15  # one attempt, from looking up the host to the last byte of the answer
+    notice_lease_seconds: Seconds = 120
+    notices_allow_http: bool = False  # both for receivers on the machine or the network of whoever tries things out
+    notices_allow_private: bool = False
+    export_seconds: Seconds = (
+        18  # a file ends then; the page under way, the upload and a link fit into API Gateway's 30
+    )
     dial_connections: Annotated[int, Field(ge=2, le=1000)] = 200  # half of them make a turn: two overlap
 
     @property

@@ -71,26 +71,37 @@ class LeaseLostError(Exception):
     """The job is somebody else's by now, or over."""
 
 
-def process(remaining_ms: Callable[[], int]) -> dict[str, object]:
+def process(
+    remaining_ms: Callable[[], int], agency_id: str | None = None, seconds: float | None = None
+) -> dict[str, object]:
     """Import until the time is nearly used or up to three jobs are done; `{results: [...]}`, one entry for each job.
 
-    `remaining_ms` is the run's remaining time in milliseconds. A job that fails does not fail the run.
+    `remaining_ms` is the run's remaining time in milliseconds; with `agency_id` only that agency's job is taken, with
+    `seconds` the run fetches for no longer. A job that fails does not fail the run.
     Raises DatabaseError when the jobs could not be asked for.
     """
-    results = asyncio.run(_run(remaining_ms))
+    results = asyncio.run(_run(remaining_ms, agency_id, seconds))
     if not results:
         return {"processed": 0, "message": "No pending jobs"}
     count("process-historical-sync", jobs=len(results), jobs_failed=sum(job["status"] == "failed" for job in results))
     return {"results": results}
 
 
-async def _run(remaining_ms: Callable[[], int]) -> list[dict[str, object]]:
+async def _run(
+    remaining_ms: Callable[[], int], agency_id: str | None, seconds: float | None
+) -> list[dict[str, object]]:
     timers = settings()
-    deadline = boottime() + remaining_ms() / 1000 - WRITES_KEPT_BACK * timers.write_timeout_seconds
+    whole = remaining_ms() / 1000 - WRITES_KEPT_BACK * timers.write_timeout_seconds
+    deadline = boottime() + (whole if seconds is None else min(whole, seconds))
     if boottime() >= deadline:
         return []
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    params = {"p_worker": worker, "p_limit": JOBS_AT_ONCE, "p_lease_seconds": timers.sync_lease_seconds}
+    params = {
+        "p_worker": worker,
+        "p_limit": JOBS_AT_ONCE,
+        "p_lease_seconds": timers.sync_lease_seconds,
+        "p_agency_id": agency_id,
+    }
     jobs: list[Progress] = await asyncio.to_thread(database.rpc, "claim_sync_jobs", params, repeatable=False)
     crash_points.reach("sync_claimed")
     if not jobs:

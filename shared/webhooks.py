@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from pydantic import BaseModel
 from shared import crash_points, inputs
 from shared.database import rpc
 from shared.errors import UnauthorizedError
-from shared.secrets import webhook_secret
+from shared.secrets import webhook_secrets
 from shared.settings import settings
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 TIMESTAMP_HEADER = "x-ultravox-webhook-timestamp"
 SIGNATURE_HEADER = "x-ultravox-webhook-signature"
@@ -26,6 +27,8 @@ OF_AN_EVENT = (TIMESTAMP_HEADER, SIGNATURE_HEADER)
 # With a call's `sharedSecrets` the provider signs the call's id instead of the body.
 CALL_HEADER = "x-ultravox-call-id"
 OF_A_CALL = ("x-ultravox-signature-timestamp", "x-ultravox-signature")
+LOOK_AGAIN_SECONDS = 60
+_looked_at: dict[UUID, float] = {}  # agencies that exist: as many as the database has
 EVENTS = frozenset({"call.started", "call.joined", "call.ended", "call.billed"})
 
 
@@ -61,16 +64,32 @@ def receive(agency: str, headers: Mapping[str, str], body: bytes) -> None:
 def signing_agency(
     agency: str, headers: Mapping[str, str], signed: bytes, names: tuple[str, str] = OF_AN_EVENT
 ) -> UUID:
-    """The id of the agency in the path, once its secret is found to have signed what was sent.
+    """The id of the agency in the path, once one of its secrets is found to have signed what was sent.
 
     `names` are those of the headers with the timestamp and the signature. Raises UnauthorizedError.
     """
     agency_id = _known_agency(agency)
     timestamp, signatures = (headers.get(name, "") for name in names)
-    reason = why_refused(webhook_secret(agency_id), signed, timestamp, signatures)
+    reason = _why_refused(webhook_secrets(agency_id), signed, timestamp, signatures)
+    if reason and _may_look_again(agency_id):  # the secret may have been rotated since it was last read
+        reason = _why_refused(webhook_secrets(agency_id, fresh=True), signed, timestamp, signatures)
     if reason:
         raise _refused(agency, reason)
     return agency_id
+
+
+def _why_refused(secrets: Sequence[str], signed: bytes, timestamp: str, signatures: str) -> str | None:
+    reasons = [why_refused(secret, signed, timestamp, signatures) for secret in secrets or (None,)]
+    return reasons[0] if all(reasons) else None
+
+
+def _may_look_again(agency_id: UUID) -> bool:
+    """At most once in LOOK_AGAIN_SECONDS for an agency: whoever sends nonsense must not cost a look-up each time."""
+    now = time.monotonic()
+    if now - _looked_at.get(agency_id, float("-inf")) < LOOK_AGAIN_SECONDS:
+        return False
+    _looked_at[agency_id] = now
+    return True
 
 
 def why_refused(secret: str | None, body: bytes, timestamp: str, signatures: str) -> str | None:
@@ -91,10 +110,10 @@ def why_refused(secret: str | None, body: bytes, timestamp: str, signatures: str
 
 def _is_recent(timestamp: str) -> bool:
     try:
-        time = datetime.fromisoformat(timestamp)
+        signed_at = datetime.fromisoformat(timestamp)
     except ValueError:
         return False
-    age = datetime.now(UTC) - (time if time.tzinfo else time.replace(tzinfo=UTC))
+    age = datetime.now(UTC) - (signed_at if signed_at.tzinfo else signed_at.replace(tzinfo=UTC))
     return abs(age.total_seconds()) <= settings().webhook_window_seconds
 
 

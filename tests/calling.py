@@ -49,12 +49,33 @@ def call(
     path_parameters: Mapping[str, str] | None = None,
 ) -> Reply:
     """Invoke a function. A body of bytes is sent as it is, anything else as JSON; a body makes it a POST."""
+    function = FUNCTIONS[name]
+    given = event(name, token, body=body, query=query, method=method, headers=headers, path_parameters=path_parameters)
+    return reply(function.resolve()(given, Context(function)))
+
+
+def reply(answer: Mapping[str, Any]) -> Reply:
+    """Read what a handler answered."""
+    lowered = {key.lower(): value for key, value in answer["headers"].items()}
+    return Reply(answer["statusCode"], lowered, answer["body"])
+
+
+def event(
+    name: str,
+    token: str | None = None,
+    *,
+    body: object = None,
+    query: Mapping[str, object] | None = None,
+    method: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What API Gateway would hand to the function, for the same arguments as `call`."""
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     given = {"content-type": "application/json", **(headers or {})}
     if token:
         given["authorization"] = f"Bearer {token}"
-    function = FUNCTIONS[name]
-    route = function.routes[0]
+    route = FUNCTIONS[name].routes[0]
     request = HttpRequest(
         method=method or ("GET" if body is None else "POST"),
         path=route.path,
@@ -62,9 +83,7 @@ def call(
         headers=given.items(),
         body=raw,
     )
-    answer = function.resolve()(to_event(request, route, path_parameters or {}), Context(function))
-    lowered = {key.lower(): value for key, value in answer["headers"].items()}
-    return Reply(answer["statusCode"], lowered, answer["body"])
+    return to_event(request, route, path_parameters or {})
 
 
 def twice_at_once(ask: Callable[[str, UUID], Reply], token: str, batch_id: UUID) -> list[Reply]:

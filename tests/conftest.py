@@ -31,7 +31,9 @@ GIVEN_SERVER = os.environ.pop("DATABASE_URL", None)
 STRAY = ("AWS_", "SUPABASE_", "ULTRAVOX_", "DEMO_", "FUNCTIONS_", "STORAGE_", "PG")
 for name in [name for name in os.environ if name.startswith(STRAY) or name.endswith("_SECONDS")]:
     del os.environ[name]
-for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS", "SYNC_PAGE_SIZE"):
+for name in ("STAGE", "JWT_VERIFICATION", "CORS_ALLOWED_ORIGINS", "LOG_LEVEL", "DIAL_CONNECTIONS"):
+    os.environ.pop(name, None)
+for name in ("SYNC_PAGE_SIZE", "IMPORT_CHUNK_ROWS", "NOTICES_ALLOW_HTTP", "NOTICES_ALLOW_PRIVATE"):
     os.environ.pop(name, None)
 
 

@@ -26,11 +26,15 @@ class Asked:
 
 @dataclass
 class Served:
-    """A running server: `answer` may be replaced at any time; None breaks the connection without an answer."""
+    """A running server: `answer` may be replaced at any time; None breaks the connection without an answer.
+
+    `headers` go with every answer.
+    """
 
     url: str
     answer: Callable[[Asked], tuple[int, bytes] | None]
     asked: list[Asked] = field(default_factory=list[Asked])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @contextmanager
@@ -87,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in served.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import dialer
-from shared.edge import scheduled
+from shared.dispatch import fanned_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@scheduled
-def main(remaining_ms: Callable[[], int]) -> Mapping[str, object]:
-    return dialer.process(remaining_ms)
+@fanned_out("dialling_agencies", watch=dialer.watch)
+def main(remaining_ms: Callable[[], int], agency_id: str | None, seconds: float | None) -> Mapping[str, object]:
+    return dialer.process(remaining_ms, agency_id, seconds)

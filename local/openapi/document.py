@@ -47,6 +47,8 @@ TAGS: Mapping[str, tuple[str, str]] = {
     "calls-batch": ("Batches", "Lists of people to call, for users who have signed in."),
     "batch-call": ("Batch calls", "The same batches, for programs with an API key."),
     "api-keys": ("API keys", "Keys for programs."),
+    "notices": ("Notices", "What your own system is told, as signed webhooks."),
+    "agents": ("Agents", "The voice agents that the provider has."),
     "sync": ("Historical sync", "The import of past calls."),
     "webhook": ("Webhooks", "What the provider tells us."),
     "": ("Further", "All the rest."),

@@ -34,6 +34,7 @@ create table public.call_batches (
     greatest(created_at, edited_at, started_at, resumed_at, paused_at, completed_at, deleted_at)
   ) stored,
   ends_at timestamptz,  -- who is left then is not called any more
+  redial_of uuid references public.call_batches (id),  -- whose contacts that were not reached it calls again
   constraint batch_status_is_known check (
     status in ('draft', 'scheduled', 'pending', 'processing', 'paused', 'completed', 'failed', 'cancelled')
   ),
@@ -69,3 +70,4 @@ create index call_batches_ending_idx on public.call_batches (agency_id, ends_at)
 create index call_batches_campaign_idx on public.call_batches (campaign_id);
 create index call_batches_agent_mapping_idx on public.call_batches (agent_mapping_id);
 create index call_batches_created_by_idx on public.call_batches (created_by);
+create index call_batches_redial_of_idx on public.call_batches (redial_of);

@@ -33,7 +33,10 @@ create table public.campaign_contacts (
   constraint contact_outcome_is_known check (
     outcome in ('answered', 'no_answer', 'busy', 'rejected', 'invalid_number', 'dropped', 'error', 'unknown')
   ),
-  constraint contact_number_is_e164 check (phone_number ~ '^\+[1-9][0-9]{6,14}$'),
+  constraint contact_number_is_e164 check (phone_number ~ '^(\+[1-9][0-9]{6,14}|erased:[0-9a-f]{64})$'),
+  constraint erased_contact_is_final check (
+    phone_number not like 'erased:%' or status in ('completed', 'failed', 'skipped')
+  ),
   constraint attempts_within_budget check (attempts between 0 and max_attempts),
   constraint max_attempts_are_sensible check (max_attempts between 1 and 11),
   constraint queued_has_attempts_left check (status <> 'queued' or attempts < max_attempts),

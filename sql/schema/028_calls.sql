@@ -75,6 +75,8 @@ create index calls_begun_idx on public.calls (agency_id, began_at) where contact
 create index calls_number_idx on public.calls (agency_id, to_number, created_at) where to_number is not null;
 create index calls_batch_idx on public.calls (batch_id, began_at);
 create index calls_contact_idx on public.calls (contact_id);
+-- An import may hold a person whom no list does.
+create index calls_imported_number_idx on public.calls (agency_id, to_number) where contact_id is null;
 create index calls_agent_mapping_idx on public.calls (agent_mapping_id);
 -- Only the unique constraint's index is whole and starts with agency_id. With a second one, a plan kept from when the
 -- table was small might look a call up by its agency alone.

@@ -15,7 +15,7 @@ create table public.call_events (
     event in (
       'created', 'started', 'paused', 'resumed', 'cancelled', 'completed', 'failed',
       'claimed', 'released', 'begun', 'accepted', 'refused', 'throttled', 'unknown', 'asked', 'adopted', 'answered',
-      'ended', 'requeued', 'deferred', 'skipped', 'not_placed', 'late_acceptance', 'executed', 'edited', 'deleted',
+      'ended', 'requeued', 'deferred', 'skipped', 'not_placed', 'late_acceptance', 'executed', 'edited', 'deleted', 'appended',
       'call.started', 'call.joined', 'call.ended', 'call.billed'
     )
   ),

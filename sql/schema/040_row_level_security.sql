@@ -45,14 +45,31 @@ create policy sync_jobs_are_read_by_their_agency on public.historical_sync_jobs 
 create policy sync_failures_are_read_by_their_agency on public.historical_sync_failures for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+create policy contact_imports_are_read_by_their_agency on public.contact_imports for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 create policy api_keys_are_read_by_their_agency on public.api_keys for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy notice_endpoints_are_read_by_their_agency on public.notice_endpoints for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy notices_are_read_by_their_agency on public.notices for select to authenticated
+  using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
+
+create policy erasures_are_read_by_their_agency on public.erasures for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
 -- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
 create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
   using (false);
 
+create policy contact_import_faults_are_read_by_nobody on public.contact_import_faults for select to authenticated
+  using (false);
+
 create policy counted_requests_are_read_by_nobody on public.counted_requests for select to authenticated
+  using (false);
+
+create policy erasure_salts_are_read_by_nobody on public.erasure_salts for select to authenticated
   using (false);
 
 alter table public.agencies enable row level security;
@@ -68,6 +85,12 @@ alter table public.calls enable row level security;
 alter table public.call_events enable row level security;
 alter table public.historical_sync_jobs enable row level security;
 alter table public.historical_sync_failures enable row level security;
+alter table public.contact_imports enable row level security;
 alter table public.api_keys enable row level security;
 alter table public.idempotent_answers enable row level security;
+alter table public.contact_import_faults enable row level security;
 alter table public.counted_requests enable row level security;
+alter table public.notice_endpoints enable row level security;
+alter table public.notices enable row level security;
+alter table public.erasures enable row level security;
+alter table public.erasure_salts enable row level security;

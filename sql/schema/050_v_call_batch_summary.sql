@@ -31,7 +31,8 @@ select
   batch.started_at,
   batch.paused_at,
   batch.completed_at,
-  batch.ends_at
+  batch.ends_at,
+  batch.redial_of
 from public.call_batches as batch
 join public.agent_mappings as agent on agent.id = batch.agent_mapping_id
 left join public.campaigns as campaign on campaign.id = batch.campaign_id;

@@ -1,4 +1,4 @@
--- One batch and a page of its contacts, in list order. A cursor is the position of the last contact shown, so that
+-- One batch, its history and a page of its contacts, in list order. A cursor is the position of the last contact shown, so that
 -- every page costs the same; the total comes from the counters, not from a count.
 create function public.get_call_batch(
   p_batch_id uuid, p_contact_status text, p_contact_limit int, p_contact_offset int, p_contact_cursor bigint
@@ -48,6 +48,7 @@ begin
   return jsonb_build_object(
     'batch', public.batch_json(v_batch),
     'forecast', public.batch_forecast(p_batch_id, public.reading_time()),
+    'history', public.batch_history(p_batch_id),
     'contacts', v_contacts,
     'contact_pagination', jsonb_build_object(
       'total', v_total,

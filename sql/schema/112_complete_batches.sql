@@ -1,4 +1,5 @@
--- Nothing pending, queued or in progress: completed. Never from cancelled or failed.
+-- Nothing pending, queued or in progress, and no list still to come: completed. Never from cancelled or failed. An
+-- import begins and ends under the batch row's lock, which whoever calls this has.
 create function batchline.complete_batches(p_batch_ids uuid[])
 returns void
 language plpgsql volatile set search_path = ''
@@ -13,6 +14,10 @@ begin
       and status in ('processing', 'paused')
       and started_at is not null
       and pending + queued + in_progress = 0
+      and not exists (
+        select from public.contact_imports as list
+        where list.batch_id = call_batches.id and list.status in ('pending', 'in_progress')
+      )
     returning *
   loop
     perform batchline.log_batch_event(v_batch, 'completed');

@@ -7,14 +7,12 @@ as $$
 declare
   v_batch public.call_batches;
 begin
-  update public.campaign_contacts
-  set status = 'queued', next_attempt_at = batch.started_at, time_zones = coalesce(time_zones, array[batch.timezone])
-  from public.call_batches as batch
-  where batch.id = p_batch_id and batch_id = p_batch_id and campaign_contacts.status = 'pending';
-
   select * into v_batch from public.call_batches where id = p_batch_id;
   if v_batch.campaign_id is null then
     perform batchline.open_batch_zones(v_batch, jsonb_build_array(jsonb_build_array(v_batch.timezone)));
   end if;
+  update public.campaign_contacts
+  set status = 'queued', next_attempt_at = v_batch.started_at, time_zones = coalesce(time_zones, array[v_batch.timezone])
+  where batch_id = p_batch_id and status = 'pending';
 end;
 $$;

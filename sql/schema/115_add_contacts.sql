@@ -30,8 +30,14 @@ begin
     join zone_set on zone_set.zones = coalesce(list.contact -> 'time_zones', 'null')
     left join public.call_batch_zones as zone
       on zone.batch_id = p_batch.id and zone.time_zones = zone_set.time_zones
-    left join public.do_not_call as listed
-      on listed.agency_id = p_batch.agency_id and listed.phone_number = list.contact ->> 'phone_number'
+    left join lateral (
+      select phone_number from public.do_not_call
+      where agency_id = p_batch.agency_id
+        and phone_number in (
+          list.contact ->> 'phone_number', batchline.erased_number(p_batch.agency_id, list.contact ->> 'phone_number')
+        )
+      limit 1
+    ) as listed on true
   ),
   added as (
     insert into public.campaign_contacts (

@@ -1,5 +1,7 @@
 -- draft, scheduled -> pending, or -> scheduled where p_start_at is still to come; nothing is dialled before.
-create function batchline.execute_batch(p_batch public.call_batches, p_start_at timestamptz, p_actor uuid)
+create function batchline.execute_batch(
+  p_batch public.call_batches, p_start_at timestamptz, p_actor uuid, p_detail jsonb default null
+)
 returns public.call_batches
 language plpgsql volatile set search_path = ''
 as $$
@@ -13,7 +15,7 @@ begin
   where id = p_batch.id and status in ('draft', 'scheduled')
   returning * into v_batch;
   if found then
-    perform batchline.log_batch_event(v_batch, 'executed', p_actor => p_actor);
+    perform batchline.log_batch_event(v_batch, 'executed', p_actor => p_actor, p_detail => p_detail);
   end if;
   return v_batch;
 end;

@@ -26,6 +26,12 @@ begin
   v_row.short_summary := p_call ->> 'shortSummary';
   v_row.summary := p_call ->> 'summary';
   v_row.raw := batchline.payload(p_call);
+  if batchline.is_erased(p_agency_id, v_row.to_number, v_row.accepted_at) then
+    v_row.to_number := batchline.erased_number(p_agency_id, v_row.to_number);
+    v_row.short_summary := null;
+    v_row.summary := null;
+    v_row.raw := batchline.impersonal(p_call);
+  end if;
   return v_row;
 end;
 $$;

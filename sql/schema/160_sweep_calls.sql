@@ -1,7 +1,9 @@
 -- What a worker left behind when it died or froze: a claimed call was never begun, so its contact may be dialled again;
 -- of a dialing one nobody knows, so the provider is asked. Bounded, and never a redial by a timer: a call about which
 -- the provider has said nothing at all for longer than any call can last is closed as unknown, not repeated.
-create function batchline.sweep_calls(p_limit int, p_give_up_seconds double precision)
+create function batchline.sweep_calls(
+  p_limit int, p_give_up_seconds double precision, p_agency_id uuid default null
+)
 returns jsonb
 language plpgsql volatile
 set search_path = '' set enable_seqscan = off set jit = off
@@ -17,7 +19,7 @@ declare
 begin
   for v_found in
     select * from public.calls
-    where is_live and (
+    where is_live and (p_agency_id is null or agency_id = p_agency_id) and (
       claimed_until <= v_now
       or status in ('unknown', 'ringing', 'answered')
         and coalesce(news_at, unknown_at) + make_interval(secs => max_duration_seconds + p_give_up_seconds) <= v_now

@@ -1,6 +1,8 @@
 -- pending, or in_progress without a valid lease -> in_progress with a lease; longest without progress first, so that
 -- no agency starves. A job that is locked has a worker at this moment.
-create function batchline.claim_sync_jobs(p_worker text, p_limit int, p_lease_seconds double precision)
+create function batchline.claim_sync_jobs(
+  p_worker text, p_limit int, p_lease_seconds double precision, p_agency_id uuid default null
+)
 returns jsonb
 language plpgsql volatile
 set search_path = '' set enable_seqscan = off set jit = off
@@ -13,6 +15,7 @@ begin
     select id
     from public.historical_sync_jobs
     where status in ('pending', 'in_progress')
+      and (p_agency_id is null or agency_id = p_agency_id)
       and (claimed_until is null or claimed_until <= v_now)
       and (resume_after is null or resume_after <= v_now)
     order by coalesce(last_activity_at, created_at), id

@@ -34,7 +34,9 @@ begin
     batchline.default_calling_hours(), batchline.default_retry(), v_start.start_at, p_batch ->> 'timezone', p_batch ->> 'tasks_object', v_key.created_by
   )
   returning * into v_batch;
-  perform batchline.log_batch_event(v_batch, 'created', 'API key ' || v_key.name, v_key.created_by);
+  perform batchline.log_batch_event(
+    v_batch, 'created', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key)
+  );
   perform batchline.add_contacts(v_batch, p_batch -> 'contacts', 'pending');
   select * into v_batch from public.call_batches where id = v_batch.id;
   return batchline.keep_answer(

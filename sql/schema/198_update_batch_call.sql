@@ -37,7 +37,9 @@ begin
       agent_mapping_id = v_new.agent_mapping_id, edited_at = batchline.clock()
   where id = p_batch_id and status = v_batch.status
   returning * into v_batch;
-  perform batchline.log_batch_event(v_batch, 'edited', 'API key ' || v_key.name, v_key.created_by);
+  perform batchline.log_batch_event(
+    v_batch, 'edited', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key)
+  );
   return batchline.batch_call_json(v_batch);
 end;
 $$;

@@ -7,7 +7,7 @@ declare
   v_key public.api_keys := batchline.require_api_key(p_api_key, p_secret_hash, true);
   v_batch public.call_batches := batchline.require_batch_call(v_key.agency_id, p_batch_id);
 begin
-  v_batch := batchline.execute_batch(v_batch, null, v_key.created_by);
+  v_batch := batchline.execute_batch(v_batch, null, v_key.created_by, batchline.key_detail(v_key));
   if v_batch.id is null then
     perform batchline.refuse(
       400, 'batch_call_not_executable', 'Batch call has been sent (only drafts and scheduled ones can be executed)'

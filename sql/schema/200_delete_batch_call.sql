@@ -17,7 +17,9 @@ begin
       'Batch call is scheduled or running (only drafts and those that have ended can be deleted)'
     );
   end if;
-  perform batchline.log_batch_event(v_batch, 'deleted', 'API key ' || v_key.name, v_key.created_by);
+  perform batchline.log_batch_event(
+    v_batch, 'deleted', 'API key ' || v_key.name, v_key.created_by, batchline.key_detail(v_key)
+  );
   return jsonb_build_object('id', v_batch.id, 'tasks_object', v_batch.tasks_object);
 end;
 $$;

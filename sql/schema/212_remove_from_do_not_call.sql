@@ -7,7 +7,11 @@ declare
   v_user public.users := batchline.require_user(p_user_id, true);
   v_removed int;
 begin
-  delete from public.do_not_call where agency_id = v_user.agency_id and phone_number = any (p_phone_numbers);
+  delete from public.do_not_call
+  where agency_id = v_user.agency_id
+    and phone_number = any (p_phone_numbers || array(  -- erased people too
+      select batchline.erased_number(v_user.agency_id, phone_number) from unnest(p_phone_numbers) as listed (phone_number)
+    ));
   get diagnostics v_removed = row_count;
   return jsonb_build_object('removed', v_removed);
 end;

@@ -34,8 +34,21 @@ grant select (
   completed_at, last_activity_at
 ) on public.historical_sync_jobs to authenticated;
 grant select on public.historical_sync_failures to authenticated;
+grant select (
+  id, status, agency_id, batch_id, expires_at, size_bytes, cursor, rows_seen, rows_read, added, duplicates_skipped,
+  skipped, invalid, columns, report_rows, error_message, created_by, created_at, started_at, completed_at,
+  last_activity_at
+) on public.contact_imports to authenticated;
 grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
   on public.api_keys to authenticated;
+grant select (
+  agency_id, url, events, active, disabled_reason, previous_until, updated_by, created_at, updated_at
+) on public.notice_endpoints to authenticated;
+grant select (
+  id, seq, status, agency_id, batch_id, contact_id, event, attempts, next_attempt_at, last_answer, last_error,
+  created_at, finished_at
+) on public.notices to authenticated;
+grant select on public.erasures to authenticated;
 
 grant execute on function
   public.iso_utc(timestamptz),
@@ -55,10 +68,17 @@ grant execute on function
   public.batch_forecast(uuid, timestamptz),
   public.contact_hours(public.campaign_contacts),
   public.get_contact(uuid),
+  public.batch_history(uuid),
+  public.export_contacts(uuid, int, int),
+  public.export_calls(uuid, int, int),
   public.list_call_batches(text, uuid, int, int),
   public.get_call_batch(uuid, text, int, int, bigint),
   public.get_sync_status(),
   public.list_do_not_call(int, bigint),
   public.campaign_json(public.campaigns),
-  public.list_campaigns(int, int)
+  public.list_campaigns(int, int),
+  public.get_contact_import(uuid),
+  public.notice_json(public.notices),
+  public.notice_endpoint_json(public.notice_endpoints),
+  public.list_notices(text, uuid, int, bigint)
 to authenticated;

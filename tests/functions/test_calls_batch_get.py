@@ -32,7 +32,7 @@ def test_a_batch_comes_with_its_contacts(member: str, owner: str, world: World) 
 
     answer = fetch(member, made["batch_id"])
 
-    assert set(answer) == {"batch", "forecast", "contacts", "contact_pagination"}
+    assert set(answer) == {"batch", "forecast", "history", "contacts", "contact_pagination"}
     assert set(answer["batch"]) == SEED_FIELDS | FURTHER_FIELDS
     (contact,) = answer["contacts"]
     assert set(contact) == CONTACT_FIELDS

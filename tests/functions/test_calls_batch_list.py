@@ -18,6 +18,7 @@ SEED_FIELDS = {
 }  # fmt: skip
 FURTHER_FIELDS = {
     "name", "pending", "paused_at", "completed_at", "ends_at", "error_message", "waiting_until", "created_by",
+    "redial_of",
 }  # fmt: skip
 
 

@@ -187,7 +187,7 @@ def test_an_unknown_agency_is_refused_without_looking_for_a_secret(
     monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     looked_up: list[object] = []
-    monkeypatch.setattr(webhooks, "webhook_secret", looked_up.append)
+    monkeypatch.setattr(webhooks, "webhook_secrets", looked_up.append)
     body = event("ended", {"callId": str(uuid4())})
 
     for agency_id in (uuid4(), "acme", "'; drop table agencies; --"):

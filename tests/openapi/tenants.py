@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 
@@ -13,11 +14,12 @@ from tests.calling import claims
 from tests.factories import make_agency, make_api_key
 from tests.openapi.contract import example, existing, make_real
 from tests.sql.importing import Import
+from tests.sql.listing import Listed
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
 
     from local.openapi.document import Json
     from local.stack import Stack
@@ -49,7 +51,17 @@ class Tenant:
         batch_id = str(self.world.batch_in("draft"))
         job_id = str(Import(self.world).id) if operation == "cancel-historical-sync" else ""
         further = {"job_id": job_id, "id": self.key.id, "contact_id": self.world.contacts(batch_id)[0]["id"]}
+        if operation == "notices-replay":
+            further["notice_id"] = self.notice()
+        if operation == "calls-batch-import-get":
+            further["import_id"] = str(Listed(self.world, UUID(batch_id)).id)
         return existing(self.world.agency, batch_id, **further)
+
+    def notice(self) -> str:
+        """The id of a notice of the agency."""
+        listen(self.world)
+        self.world.batch_in("paused")
+        return self.world.all("notices")[0]["id"]
 
 
 class People:
@@ -79,6 +91,8 @@ def with_things(operation: Any, things: Json, **other: str) -> Case:
     """The document's example with what exists, and with other values, which it need not show."""
     case = example(operation)
     make_real(case, things)
+    if operation.definition.raw["operationId"] == "calls-batch-upload" and "batch_id" in other:
+        case.body.clear()  # what is said of a new batch is not said of one that exists
     for field, value in other.items():
         parts = (case.path_parameters, case.query, case.body)
         holding: list[Any] = [part for part in parts if isinstance(part, dict) and field in part]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from tests.sql.checks import assert_sound
 from tests.sql.importing import Import
+from tests.sql.listing import Listed
+from tests.sql.telling import listen
 
 if TYPE_CHECKING:
+    from typing import LiteralString
+
     from tests.sql.world import World
 
     Case = tuple[str, dict[str, object], str]  # a state, what is changed, the constraint that refuses it
@@ -81,6 +86,33 @@ SYNC: list[Case] = [
     ("pending", {"claimed_by": "worker", "claimed_until": NOW}, "sync_lease_only_in_progress"),
     ("pending", {"status": "failed", "completed_at": NOW}, "failed_sync_says_why"),
 ]
+LIST: list[Case] = [
+    ("pending", {"status": "asleep"}, "import_status_is_known"),
+    ("pending", {"invalid": -1, "duplicates_skipped": 1}, "import_counters_are_not_negative"),
+    ("pending", {"rows_read": 1}, "import_counters_add_up"),
+    ("pending", {"skipped": 1}, "import_counters_add_up"),
+    ("in_progress", {"cursor": 101}, "import_reads_no_further_than_the_file"),
+    ("pending", {"etag": "e"}, "import_knows_its_file_whole"),
+    ("pending", {"started_at": NOW}, "import_started_at_unset_while_pending"),
+    ("in_progress", {"started_at": None}, "import_started_at_set_once_begun"),
+    ("in_progress", {"etag": None, "size_bytes": None}, "import_started_at_set_once_begun"),
+    ("in_progress", {"completed_at": NOW}, "import_completed_at_exactly_when_final"),
+    ("in_progress", {"status": "completed"}, "import_completed_at_exactly_when_final"),
+    ("in_progress", {"claimed_by": None}, "import_lease_has_a_holder"),
+    ("pending", {"claimed_by": "worker", "claimed_until": NOW}, "import_lease_only_in_progress"),
+    ("pending", {"status": "failed", "completed_at": NOW}, "failed_import_says_why"),
+]
+NOTICE: list[Case] = [
+    ("delivered", {"status": "sent"}, "notice_status_is_known"),
+    ("waiting", {"event": "batch.born"}, "notice_event_is_known"),
+    ("waiting", {"event": "contact.finished"}, "notice_is_about_a_contact_exactly_when_it_says_so"),
+    ("waiting", {"finished_at": NOW}, "notice_finished_at_exactly_when_final"),
+    ("waiting", {"status": "delivered"}, "notice_finished_at_exactly_when_final"),
+    ("waiting", {"status": "failed", "finished_at": NOW}, "failed_notice_says_why"),
+    ("waiting", {"claimed_by": "worker"}, "notice_lease_has_a_holder"),
+    ("waiting", {"claimed_until": NOW}, "notice_lease_has_a_holder"),
+    ("delivered", {"claimed_by": "worker", "claimed_until": NOW}, "notice_lease_only_while_waiting"),
+]
 
 
 def names(cases: list[Case]) -> list[str]:
@@ -145,6 +177,45 @@ def test_no_import_may_be(world: World, status: str, changes: dict[str, object],
     assert refused.value.diag.constraint_name == constraint
 
 
+@pytest.mark.parametrize(("status", "changes", "constraint"), NOTICE, ids=names(NOTICE))
+def test_no_notice_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    listen(world)
+    world.processing()
+    notice_id = UUID(world.all("notices")[0]["id"])
+    if status == "delivered":
+        world.set("notices", notice_id, status=status, finished_at=NOW)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("notices", notice_id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("events = '{batch.born}'", "notice_events_are_known"),
+        ("events = '{}'", "notice_events_are_known"),
+        ("active = false", "disabled_reason_exactly_while_inactive"),
+        ("disabled_reason = 'why'", "disabled_reason_exactly_while_inactive"),
+        ("previous_seed = 'seed'", "previous_secret_ends"),
+        ("previous_until = now()", "previous_secret_ends"),
+    ],
+)
+def test_no_notice_endpoint_may_be(world: World, change: LiteralString, constraint: str) -> None:
+    listen(world)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.connection.execute(f"update public.notice_endpoints set {change}")  # noqa: S608
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+def test_an_agent_that_is_gone_is_inactive(world: World) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="gone_agent_is_inactive"):
+        world.set("agent_mappings", world.agency.agent_mapping_id, gone_at=NOW)
+
+
 def test_one_active_import_at_a_time_is_the_tables_own_last_word(world: World) -> None:
     over = Import(world)
     over.cancel()
@@ -189,3 +260,13 @@ def test_a_statement_that_moves_nobody_changes_no_counter(world: World) -> None:
     world.connection.execute("update public.campaign_contacts set title = 'Dr' where false")
 
     assert world.batch(batch_id) == before
+
+
+@pytest.mark.parametrize(("status", "changes", "constraint"), LIST, ids=names(LIST))
+def test_no_list_may_be(world: World, status: str, changes: dict[str, object], constraint: str) -> None:
+    listed = Listed.claimed(world) if status == "in_progress" else Listed(world)
+
+    with pytest.raises(psycopg.errors.CheckViolation) as refused, world.connection.transaction():
+        world.set("contact_imports", listed.id, **changes)
+
+    assert refused.value.diag.constraint_name == constraint

@@ -17,9 +17,10 @@ OUTSIDE = ("anon", "authenticated")
 TABLES = {
     "agencies", "users", "campaigns", "agent_mappings", "agency_phone_numbers", "do_not_call", "call_batches",
     "campaign_contacts", "calls", "call_events", "historical_sync_jobs", "historical_sync_failures", "api_keys",
-    "idempotent_answers", "counted_requests", "call_batch_zones",
+    "idempotent_answers", "counted_requests", "call_batch_zones", "contact_imports", "contact_import_faults",
+    "notice_endpoints", "notices", "erasures", "erasure_salts",
 }  # fmt: skip
-OF_THE_SERVICE_ALONE = {"idempotent_answers", "counted_requests"}
+OF_THE_SERVICE_ALONE = {"erasure_salts", "idempotent_answers", "counted_requests", "contact_import_faults"}
 VIEWS = {"v_call_batch_summary"}
 HIDDEN_FROM_USERS = {
     "agencies": {"account_checked_at", "dial_after", "max_requests_per_minute"},
@@ -29,17 +30,24 @@ HIDDEN_FROM_USERS = {
     },
     "call_events": {"ultravox_call_id", "payload"},
     "historical_sync_jobs": {"cursor", "attempts", "resume_after", "claimed_by", "claimed_until"},
+    "contact_imports": {"asked_at", "etag", "attempts", "resume_after", "last_error_at", "claimed_by", "claimed_until"},
+    "contact_import_faults": {"import_id", "cursor", "faults", "created_at"},
     "api_keys": {"secret_hash"},
+    "erasure_salts": {"agency_id", "salt", "created_at"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
     "counted_requests": {"caller_id", "created_at", "id"},
+    "notice_endpoints": {"secret_seed", "secret_hash", "previous_seed"},
+    "notices": {"data", "claimed_by", "claimed_until"},
 }  # fmt: skip
 USERS_MAY_CALL = {
     "iso_utc", "my_agency_id", "batch_json", "contact_json", "list_call_batches", "get_call_batch",
     "get_sync_status", "api_key_json", "list_api_keys", "list_do_not_call", "campaign_json", "list_campaigns",
     "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
-    "forecast_rate", "batch_forecast", "contact_hours", "get_contact",
-    "reading_time",
+    "forecast_rate", "batch_forecast", "contact_hours", "get_contact", "reading_time", "get_contact_import",
+    "notice_json", "notice_endpoint_json", "list_notices", "batch_history", "export_contacts", "export_calls",
 }  # fmt: skip
+# The trail is append-only for the service; erasing a person is the one change to it, and acts as its owner.
+AS_THE_OWNER = {"erase_events"}
 OURS = "('public'::regnamespace, 'batchline'::regnamespace)"
 
 
@@ -163,12 +171,17 @@ def test_calling_a_verb_is_refused_in_deed(world: World, role: str) -> None:
     assert world.batch(batch_id)["status"] == "processing"
 
 
-def test_every_function_has_an_empty_search_path_and_none_is_security_definer(connection: Connection) -> None:
+def test_every_function_has_an_empty_search_path(connection: Connection) -> None:
     statement = f"""
-        select oid::regprocedure, prosecdef, proconfig from pg_proc
-        where pronamespace in {OURS} and (prosecdef or not 'search_path=""' = any (coalesce(proconfig, '{{}}')))
+        select oid::regprocedure, proconfig from pg_proc
+        where pronamespace in {OURS} and not 'search_path=""' = any (coalesce(proconfig, '{{}}'))
     """  # noqa: S608
     assert query(connection, statement) == []
+
+
+def test_no_function_is_security_definer_but_the_one_that_erases_from_the_trail(connection: Connection) -> None:
+    statement = f"select proname from pg_proc where pronamespace in {OURS} and prosecdef"  # noqa: S608
+    assert {name for (name,) in query(connection, statement)} == AS_THE_OWNER
 
 
 def test_no_function_has_a_second_of_its_name(connection: Connection) -> None:

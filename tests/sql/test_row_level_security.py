@@ -10,6 +10,8 @@ import pytest
 from tests.factories import forbid_number, make_user
 from tests.sql.checks import query
 from tests.sql.importing import Import
+from tests.sql.listing import Listed
+from tests.sql.telling import listen
 from tests.sql.world import World, become
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ RELATIONS = {
     "agency_phone_numbers": "agency_id", "do_not_call": "agency_id", "call_batches": "agency_id",
     "campaign_contacts": "agency_id", "calls": "agency_id", "call_events": "agency_id",
     "v_call_batch_summary": "agency_id", "historical_sync_jobs": "agency_id", "historical_sync_failures": "agency_id",
+    "contact_imports": "agency_id",
+    "notice_endpoints": "agency_id", "notices": "agency_id",
 }  # fmt: skip
 ONLY_ONES_OWN = {"users"}
 
@@ -29,9 +33,11 @@ def two(connection: Connection) -> tuple[World, World]:
     """Two agencies with rows in every table."""
     worlds = World(connection), World(connection)
     for world in worlds:
+        listen(world)
         world.call_in("ended", contacts=2)
         forbid_number(connection, world.agency.id, "+12135550123")
         Import.claimed(world).record([None])
+        Listed(world)
     return worlds
 
 

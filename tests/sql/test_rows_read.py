@@ -14,6 +14,7 @@ from benchmarks.queues import CLAIM, Queue
 from tests.factories import forbid_number
 from tests.sql import payloads
 from tests.sql.importing import Import, past_calls
+from tests.sql.telling import listen
 from tests.sql.world import World
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ LISTED = """
 insert into public.do_not_call (agency_id, phone_number)
 select %(agency)s, '+1929' || lpad((n + 10000)::text, 7, '0') from generate_series(1, %(count)s) as n
 """
+TOLD = """
+insert into public.notices (
+  agency_id, batch_id, event, data, status, next_attempt_at, created_at, finished_at
+)
+select %(agency)s, %(batch)s, 'batch.paused', '{}', 'delivered', batchline.clock(), batchline.clock(), batchline.clock()
+from generate_series(1, %(count)s) as n
+"""
 # Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
 select sum(pg_catalog.pg_stat_get_xact_tuples_returned(oid)) from pg_catalog.pg_class
@@ -82,14 +90,17 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
     with psycopg.connect(new_database(), autocommit=True) as connection:
         for table in (
             *("calls", "campaign_contacts", "call_events", "call_batches", "agencies"),
-            *("historical_sync_jobs", "historical_sync_failures", "do_not_call"),
+            *("historical_sync_jobs", "historical_sync_failures", "do_not_call", "notices"),
         ):
             connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
         world = World(connection)
+        listen(world)
         batch_id = world.processing(10)
         for turn in range(8):  # plans are made while the tables are small, and kept
             world.tell({"callId": str(uuid4()), "created": world.time()})
             world.claim(0)
+            claim_notices(world)
+            list_notices(world)
             job = Import.claimed(world)
             job.record(past_calls(1), then="more")
             job.cancel()
@@ -100,7 +111,7 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
             "agent": world.agency.agent_mapping_id,
             "count": PAST,
         }
-        for statement in (FINISHED, WAITING, ENDED, IMPORTED, LISTED):
+        for statement in (FINISHED, WAITING, ENDED, IMPORTED, LISTED, TOLD):
             connection.execute(statement, arguments)
         calls = world.dial(6)
         world.accept(calls[:3])
@@ -191,6 +202,15 @@ def import_page(world: World) -> Callable[[], object]:
     return lambda: job.record([*past_calls(1), *known, ours], at="more", then="much more")
 
 
+def claim_notices(world: World) -> object:
+    return world.verb("claim_notices", p_worker="worker", p_batches=50, p_length=20, p_lease_seconds=0.0)
+
+
+def list_notices(world: World, status: str | None = None) -> object:
+    page = {"p_status": status, "p_batch_id": None, "p_limit": 20, "p_cursor": None}
+    return world.ask(world.agency.member, "list_notices", **page)
+
+
 def claim_import(world: World) -> Callable[[], object]:
     return Import(world).claim
 
@@ -208,7 +228,14 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_sync_jobs": claim_import,
     "create_historical_sync_job": lambda world: lambda: Import(world),
     "get_sync_status": lambda world: lambda: world.ask(world.agency.member, "get_sync_status"),
+    "claim_notices": lambda world: lambda: claim_notices(world),
+    "list_notices": lambda world: lambda: list_notices(world),
+    "list_notices that failed": lambda world: lambda: list_notices(world, "failed"),
     "sweep_calls": lambda world: world.sweep,
+    "sweep_calls of an agency": lambda world: (
+        lambda: world.verb("sweep_calls", p_limit=100, p_give_up_seconds=86400, p_agency_id=world.agency.id)
+    ),
+    "dialling_agencies": lambda world: lambda: world.verb("dialling_agencies"),
     "claim_questions": lambda world: world.questions,
     "record_answers": answer,
     "list_call_batches": lambda world: (

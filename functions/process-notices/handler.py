@@ -1,0 +1,16 @@
+"""Every minute: tell agencies what became of their batches and contacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import notifier
+from shared.edge import scheduled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@scheduled
+def main(remaining_ms: Callable[[], int]) -> Mapping[str, object]:
+    return notifier.process(remaining_ms)

@@ -1,0 +1,60 @@
+"""What is deployed, made once: the artifact for this machine's own platform, unpacked, and the template of a stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local import package
+from local.processes import ROOT
+from tests.functions.conftest import sign as sign  # a fixture, here too
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Template = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def artifact(folder: Path) -> Path:
+    """The zip, with the compiled wheels of this machine instead of Lambda's."""
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+    return package.build(folder / "batchline.zip", machine)
+
+
+@pytest.fixture(scope="session")
+def unpacked(artifact: Path, folder: Path) -> Path:
+    """The folder that Lambda would call /var/task."""
+    with zipfile.ZipFile(artifact) as archive:
+        archive.extractall(folder / "task")  # our own
+    return folder / "task"
+
+
+@pytest.fixture(scope="session")
+def template(artifact: Path, folder: Path) -> Template:
+    """What `serverless package` hands to CloudFormation for prod, which has all that any stage has."""
+    service = folder / "service"
+    for name in ("serverless.yml", "package.json"):
+        service.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, service)
+    for name in ("deploy", "node_modules"):
+        (service / name).symlink_to(ROOT / name)
+    (service / "dist").mkdir()
+    shutil.copy(artifact, service / "dist")
+    command = [ROOT / "node_modules/.bin/serverless", "package", "--stage", "prod", "--package", folder / "packaged"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SUPABASE_URL": "https://project.supabase.example"}
+    done = subprocess.run(command, cwd=service, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / "packaged/cloudformation-template-update-stack.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def resources(template: Template) -> dict[str, Template]:
+    return template["Resources"]
