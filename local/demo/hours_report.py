@@ -41,7 +41,7 @@ def hours_promises(evidence: HoursEvidence) -> list[Promise]:
     """Everything the demo of calling hours stands for, each held or not."""
     outside = f"{len(accepted_outside(evidence))} and {len(begun_outside(evidence))}"
     return [
-        Promise("Calls outside the person's hours: accepted, begun", "0 and 0", outside, "both", outside == "0 and 0"),
+        Promise("Calls outside hours: accepted, begun", "0 and 0", outside, "both", outside == "0 and 0"),
         _everybody_awake(evidence),
         _both_sides(evidence),
         _queued(evidence),
@@ -79,7 +79,7 @@ def figures(evidence: HoursEvidence) -> list[tuple[str, str]]:
     return [
         (
             "hours",
-            f"{hours['start']} to {hours['end']} by everybody's own clock; the turn came {evidence.hours.turn:%H:%M} UTC",
+            f"{hours['start']} to {hours['end']} by everybody's own clock, turn at {evidence.hours.turn:%H:%M} UTC",
         ),
         *((kind, _people(evidence, kind)) for kind in KINDS),
         (
@@ -91,8 +91,9 @@ def figures(evidence: HoursEvidence) -> list[tuple[str, str]]:
 
 def _people(evidence: HoursEvidence, kind: str) -> str:
     zones = [zone for zone in evidence.zones if evidence.hours.kind(zone.name) == kind]
-    called, waiting = sum(zone.called for zone in zones), sum(zone.waiting for zone in zones)
-    return f"{len(zones)} zones: {called} of {sum(zone.people for zone in zones)} people called, {waiting} left in the queue"
+    people, called = sum(zone.people for zone in zones), sum(zone.called for zone in zones)
+    waiting = sum(zone.waiting for zone in zones)
+    return f"{len(zones)} zones: {called} of {people} people called, {waiting} left in the queue"
 
 
 def _zone(evidence: HoursEvidence, call: dict[str, Any]) -> str:
@@ -109,7 +110,7 @@ def _both_sides(evidence: HoursEvidence) -> Promise:
     """Calls began after the turn where zones opened and before it where they closed: the turn passed meanwhile."""
     kinds = {evidence.hours.kind(_zone(evidence, call)) for call in evidence.dialled.accepted}
     held = {STAYS, OPENS, CLOSES} == kinds
-    return Promise("Zones called: open, opened, closed since", "all three", ", ".join(sorted(kinds)), "provider", held)
+    return Promise("Calls where it was open, opened and closed", "all 3", f"{len(kinds)}", "provider", held)
 
 
 def _queued(evidence: HoursEvidence) -> Promise:

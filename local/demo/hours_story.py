@@ -1,18 +1,18 @@
-"""What happens in the demo of calling hours: a batch runs past the turn until all who remain sleep, and is cancelled."""
+"""What happens in the demo of calling hours: a batch runs past the turn until all who remain sleep."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from local.demo.hours import Hours
 from local.demo.hours_report import Asleep, HoursEvidence
 from local.demo.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from local.demo.hours import Hours
     from local.demo.view import Frame
     from local.demo.witness import Zone
 
@@ -33,9 +33,10 @@ class HoursStory(Story):
         forecast = self.api.forecast(self._batch_id)
         asleep = self._asleep(frame.zones)
         at = datetime.now(UTC)
+        dialled = self._evidence(frame.batch, batch["retry"]["max_attempts"])
         cancelled = self.api.cancel(self._batch_id)
         return HoursEvidence(
-            dialled=self._evidence(frame.batch, batch["retry"]["max_attempts"]),
+            dialled=dialled,
             hours=self.hours,
             at=at,
             zones=frame.zones,
@@ -49,8 +50,9 @@ class HoursStory(Story):
         """Whether the turn has passed, everybody who may be called has been, and the batch waits."""
         now = datetime.now(UTC)
         awake = any(zone.waiting for zone in frame.zones if self.hours.may_begin(zone.name, now))
-        is_resting = not awake and not frame.batch["in_progress"] and frame.batch["waiting_until"]
-        return bool(is_resting and now > self.hours.turn + timedelta(seconds=1))
+        until = frame.batch["waiting_until"]
+        is_resting = not awake and not frame.batch["in_progress"] and until and datetime.fromisoformat(until) > now
+        return bool(is_resting and now > self.hours.turn)
 
     def _zones(self) -> Sequence[Zone]:
         return self.witness.zones(self._batch_id)

@@ -43,8 +43,8 @@ class HoursView:
         return f"{line(frame)} · {asleep} asleep · {self._waits(frame, self.now())}"
 
     def _waits(self, frame: Frame, now: datetime) -> Text:
-        if until := frame.batch["waiting_until"]:
-            at = datetime.fromisoformat(until)
+        until = frame.batch["waiting_until"]
+        if until and (at := datetime.fromisoformat(until)) > now:
             return Text(f"waits until {at:%H:%M} UTC, {_away(at - now)}", "yellow")
         left = (self.hours.turn - now).total_seconds()
         return Text(f"hours open and close in {clock(left)}" if left > 0 else "hours have opened and closed")
@@ -85,6 +85,8 @@ class HoursView:
             return Text("all called", "green")
         if self.hours.may_begin(zone.name, now):
             return Text(f"{zone.waiting} to call", "cyan")
+        if zone.opens_at < now:
+            return Text(f"{zone.waiting} left, closed", "yellow")  # nobody has looked since it closed
         opens_at = zone.opens_at.astimezone(ZoneInfo(zone.name))
         return Text(f"{zone.waiting} until {opens_at:%a %H:%M}", "yellow")
 

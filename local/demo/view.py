@@ -79,10 +79,12 @@ class Frame:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until nobody remains, at the latest pace and with as many calls a person as so far."""
+        """Seconds until nobody remains, at the latest pace and with as many calls a person as so far; None where that
+        depends on calling hours.
+        """
         window = min(self.moving, PACE_OVER_SECONDS)
         recent = sum(calls for ago, calls in self.starts.items() if ago < window)
-        if window < PACE_KNOWN_AFTER_SECONDS or not (recent and self.started and self.is_running):
+        if self.zones or window < PACE_KNOWN_AFTER_SECONDS or not (recent and self.started and self.is_running):
             return None
         calls_a_person = self.oracle["accepted"] / self.started
         return self.batch["remaining_count"] * calls_a_person * window / recent
