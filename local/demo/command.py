@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Runs the demo and returns the exit status: 0 only if every promise was kept. Raises LocalError."""
     options = parser().parse_args(argv)
+    options.contacts = options.contacts or (SLEEPERS if options.hours else PEOPLE)
     console = _console()
     began = time.monotonic()
     console.print("Starting PostgreSQL, PostgREST, the gateway, the provider's simulator and the schedule …")
@@ -122,7 +123,7 @@ def _play_all(
 def _play_hours(
     api: Api, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console
 ) -> Played:
-    listed = hours.contacts(options.contacts or SLEEPERS, options.seed)
+    listed = hours.contacts(options.contacts, options.seed)
     now = datetime.now(UTC)
     window = hours.around(now)
     drawn = HoursView(window)
@@ -158,9 +159,8 @@ class Album:
 
 def _batch(options: argparse.Namespace) -> dict[str, Any]:
     """The body of calls-batch-create."""
-    people_listed = options.contacts or (SLEEPERS if options.hours else PEOPLE)
     return {
-        "name": f"{people_listed:,} people to call",
+        "name": f"{options.contacts:,} people to call",
         "agent_mapping_id": ACME.agent_mapping_id,
         "campaign_id": ACME.campaign_id,
         "from_number": ACME.from_number,
@@ -168,7 +168,7 @@ def _batch(options: argparse.Namespace) -> dict[str, Any]:
         "max_concurrent": options.max_concurrent,
         "retry": RETRY,
         "calling_hours": None,
-        "contacts": people.contacts(people_listed, options.seed),
+        "contacts": people.contacts(options.contacts, options.seed),
     }
 
 
