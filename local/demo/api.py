@@ -37,8 +37,8 @@ class Api:
         query = {"batch_id": batch_id, "contact_limit": 0}
         return self._ask("GET", "calls-batch-get", params=query)["batch"]
 
-    def forecast(self, batch_id: str) -> Json:
-        """When the batch will be through, and what limits it."""
+    def forecast(self, batch_id: str) -> Json | None:
+        """When the batch will be through, and what limits it; None of one that is over."""
         return self._ask("GET", "calls-batch-get", params={"batch_id": batch_id, "contact_limit": 0})["forecast"]
 
     def pause(self, batch_id: str) -> Json:

@@ -33,7 +33,7 @@ class HoursEvidence:
     zones: Sequence[Zone]
     whereabouts: dict[str, str]
     asleep: Sequence[Asleep]
-    forecast: dict[str, Any]
+    forecast: dict[str, Any] | None
     skipped: int
 
 
@@ -76,6 +76,7 @@ def figures(evidence: HoursEvidence) -> list[tuple[str, str]]:
     """What the report adds to the figures of a batch."""
     hours = evidence.hours.json()
     waits = evidence.dialled.batch["waiting_until"]
+    through = evidence.forecast and evidence.forecast["earliest_completion"]
     return [
         (
             "hours",
@@ -84,7 +85,7 @@ def figures(evidence: HoursEvidence) -> list[tuple[str, str]]:
         *((kind, _people(evidence, kind)) for kind in KINDS),
         (
             "next",
-            f"call at {_utc(waits)}; all called at {_utc(evidence.forecast['earliest_completion'])} at the earliest",
+            f"call at {_utc(waits)}; all called at {_utc(through)} at the earliest",
         ),
     ]
 

@@ -34,7 +34,8 @@ class HoursStory(Story):
         asleep = self._asleep(frame.zones)
         at = datetime.now(UTC)
         dialled = self._evidence(frame.batch, batch["retry"]["max_attempts"])
-        cancelled = self.api.cancel(self._batch_id)
+        is_waiting = frame.is_running  # else nobody was held back, as the report will say
+        skipped = self.api.cancel(self._batch_id)["contacts_skipped"] if is_waiting else 0
         return HoursEvidence(
             dialled=dialled,
             hours=self.hours,
@@ -43,7 +44,7 @@ class HoursStory(Story):
             whereabouts=self.witness.whereabouts(self._batch_id),
             asleep=asleep,
             forecast=forecast,
-            skipped=cancelled["contacts_skipped"],
+            skipped=skipped,
         )
 
     def _is_quiet(self, frame: Frame) -> bool:
