@@ -76,7 +76,7 @@ def figures(evidence: HoursEvidence) -> list[tuple[str, str]]:
     """What the report adds to the figures of a batch."""
     hours = evidence.hours.json()
     waits = evidence.dialled.batch["waiting_until"]
-    through = evidence.forecast and evidence.forecast["earliest_completion"]
+    through = evidence.forecast["earliest_completion"] if evidence.forecast else None
     return [
         (
             "hours",
