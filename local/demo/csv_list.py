@@ -93,7 +93,7 @@ def planted(count: int, seed: int) -> PlantedList:
     order: list[Kind | None] = [*[None] * (count - 1), *spoilt]
     chance.shuffle(order)
     drawn = _rows(count + len(spoilt), seed, chance)
-    lines, faults, good = [_line(HEADER)], list[Fault](), list[Row]()
+    lines, faults, good = [_line(HEADER)], list[Fault](), list["Row"]()
     for number, kind in enumerate([None, *order], 2):  # the first is good, so that a duplicate has what it repeats
         row = next(drawn)
         if kind is None:
