@@ -21,6 +21,9 @@ from rich.console import Console, Group
 from local import keys
 from local.demo import people
 from local.demo.api import Api
+from local.demo.csv_list import planted
+from local.demo.csv_report import list_promises
+from local.demo.csv_story import CsvStory, ListApi
 from local.demo.past import import_past, imported_once
 from local.demo.report import promises, report
 from local.demo.story import Story
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 USER = "owner@acme.test"
 RETRY = {"max_attempts": 3, "delay_minutes": 0.1, "growth": 2}
 FEWEST, MOST = 50, 10_000
+RESULTS = Path("demo-results")
+PEOPLE, LISTED_PEOPLE = 1000, 400
 PICTURE_AT = 0.6  # of the people dealt with: when the live picture for --svg is taken
 
 
@@ -47,10 +52,24 @@ def parser() -> argparse.ArgumentParser:
         description="Calls a list of people, who are simulated, imports past calls, and reports whether every promise "
         "was kept.",
     )
-    top.add_argument("--contacts", type=_contacts, default=1000, metavar="N", help="how many people (default 1000)")
+    top.add_argument(
+        "--contacts",
+        type=_contacts,
+        metavar="N",
+        help=f"how many people (default {PEOPLE}, with --csv {LISTED_PEOPLE} and the faulty rows)",
+    )
     top.add_argument("--seed", type=int, default=1, help="who they are and how they behave (default 1)")
     top.add_argument("--calls-per-minute", type=int, default=600, metavar="N", help="the pace (default 600)")
     top.add_argument("--max-concurrent", type=int, default=60, metavar="N", help="live calls at once (default 60)")
+    top.add_argument(
+        "--csv",
+        type=Path,
+        nargs="?",
+        const=RESULTS,
+        metavar="FOLDER",
+        help="the people come as a CSV file, some rows of which are faulty, and what became of them is exported as "
+        f"another: all files are then in FOLDER (default {RESULTS})",
+    )
     top.add_argument("--svg", type=Path, metavar="FILE", help="also write a picture of the run")
     return top
 
@@ -58,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Runs the demo and returns the exit status: 0 only if every promise was kept. Raises LocalError."""
     options = parser().parse_args(argv)
+    options.contacts = options.contacts or (LISTED_PEOPLE if options.csv else PEOPLE)
     console = _console()
     began = time.monotonic()
     console.print("Starting PostgreSQL, PostgREST, the gateway, the provider's simulator and the schedule …")
@@ -74,10 +94,11 @@ def main(argv: list[str]) -> int:
 def _play(stack: Stack, options: argparse.Namespace, console: Console) -> int:
     album = Album()
     with (
-        Api(stack.env, USER) as api,
+        (ListApi if options.csv else Api)(stack.env, USER) as api,
         Witness(stack.database_url) as witness,
         Simulator(stack.simulator_url) as simulator,
     ):
+        listed = _send_list(api, options, console) if isinstance(api, ListApi) else None
         with view_on(console) as view:
 
             def show(frame: Frame) -> None:
@@ -85,13 +106,25 @@ def _play(stack: Stack, options: argparse.Namespace, console: Console) -> int:
                 view.show(frame)
 
             evidence = Story(api, witness, simulator, show).run(_batch(options))
-        api_key = keys.load_or_make(stack.folder / "keys.json").agencies[ACME.slug].ultravox_api_key
-        past = import_past(api, witness, simulator, ACME.id, api_key, console)
-    kept = [*promises(evidence), imported_once(past)]
+        kept = promises(evidence)
+        if listed:
+            kept += list_promises(listed.fetch(), evidence.accepted)
+        else:
+            api_key = keys.load_or_make(stack.folder / "keys.json").agencies[ACME.slug].ultravox_api_key
+            kept.append(imported_once(import_past(api, witness, simulator, ACME.id, api_key, console)))
     console.print(report(evidence, kept))
+    if listed:
+        listed.show_files()
     if options.svg:
         options.svg.write_text(_svg(Group(*album.pictures(), report(evidence, kept))))
     return 0 if all(promise.held for promise in kept) else 1
+
+
+def _send_list(api: ListApi, options: argparse.Namespace, console: Console) -> CsvStory:
+    """A list that is imported, and waits to be executed."""
+    listed = CsvStory(api, options.csv, console)
+    listed.send(_batch(options), planted(options.contacts, options.seed))
+    return listed
 
 
 class Album:
