@@ -36,7 +36,7 @@ def list_promises(results: Results, accepted: Sequence[dict[str, Any]]) -> list[
     """What holds for the list, each held or not; `accepted` is the simulator's list of calls."""
     exported = list(_rows(results.exports))
     return [
-        _counted(results),
+        *_counted(results),
         _reported(results),
         _called(results.planted, accepted),
         _exported_once(results.planted, exported),
@@ -44,13 +44,16 @@ def list_promises(results: Results, accepted: Sequence[dict[str, Any]]) -> list[
     ]
 
 
-def _counted(results: Results) -> Promise:
+def _counted(results: Results) -> Iterator[Promise]:
     planted, status = results.planted, results.status
-    wrong = len(planted.faults) - planted.duplicates
-    promised = (planted.rows, len(planted.numbers), planted.duplicates, wrong)
-    seen = tuple(status[name] for name in ("rows_read", "added", "duplicates_skipped", "invalid"))
-    text = "Rows read, added, already listed, invalid"
-    return Promise(text, _figures(promised), _figures(seen), "API", promised == seen)
+    rows = {
+        "Rows of the list read": (planted.rows, status["rows_read"]),
+        "People added": (len(planted.numbers), status["added"]),
+        "Rows with a number that was listed already": (planted.duplicates, status["duplicates_skipped"]),
+        "Rows refused": (len(planted.faults) - planted.duplicates, status["invalid"]),
+    }
+    for text, (promised, seen) in rows.items():
+        yield Promise(text, f"{promised:,}", f"{seen:,}", "API", promised == seen)
 
 
 def _reported(results: Results) -> Promise:
@@ -60,7 +63,9 @@ def _reported(results: Results) -> Promise:
     differing = sorted((planted - found) + (found - planted))
     hint = f" The first that differs: row {differing[0].row}, {differing[0].problem}." if differing else ""
     seen = (planted & found).total()
-    return Promise("Faults reported as planted", f"{len(results.planted.faults)}", f"{seen}", "report", not hint, hint)
+    return Promise(
+        "Faults reported as planted", f"{len(results.planted.faults):,}", f"{seen:,}", "report", not hint, hint
+    )
 
 
 def reported(report: Path) -> Iterator[Fault]:
@@ -78,8 +83,10 @@ def _called(planted: PlantedList, accepted: Sequence[dict[str, Any]]) -> Promise
 
 def _exported_once(planted: PlantedList, exported: Sequence[dict[str, str]]) -> Promise:
     numbers = [_plain(row["phone_number"]) for row in exported]
-    people = f"{len(planted.numbers):,}"
-    return Promise("Rows exported, one a person", people, f"{len(numbers):,}", "export", numbers == [*planted.numbers])
+    held = numbers == [*planted.numbers]
+    hint = "" if held else " They are not the people of the list, each once and in its order."
+    people, rows = f"{len(planted.numbers):,}", f"{len(numbers):,}"
+    return Promise("Rows exported, one a person", people, rows, "export", held, hint)
 
 
 def _as_seen(exported: Sequence[dict[str, str]], accepted: Sequence[dict[str, Any]]) -> Promise:
@@ -106,7 +113,3 @@ def _read(file: Path) -> Iterator[dict[str, str]]:
 def _plain(number: str) -> str:
     """A number without the apostrophe that keeps spreadsheets from computing it."""
     return number.removeprefix("'")
-
-
-def _figures(figures: Iterable[int]) -> str:
-    return ", ".join(f"{figure:,}" for figure in figures)
