@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 USER = "owner@acme.test"
 RETRY = {"max_attempts": 3, "delay_minutes": 0.1, "growth": 2}
 FEWEST, MOST = 50, 10_000
-RESULTS = Path("demo-results")
+RESULTS = "demo-results"
 PEOPLE, LISTED_PEOPLE = 1000, 400
 PICTURE_AT = 0.6  # of the people dealt with: when the live picture for --svg is taken
 
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--max-concurrent", type=int, default=60, metavar="N", help="live calls at once (default 60)")
     top.add_argument(
         "--csv",
-        type=Path,
+        type=_folder,
         nargs="?",
         const=RESULTS,
         metavar="FOLDER",
@@ -199,3 +199,13 @@ def _contacts(text: str) -> int:
     if not FEWEST <= count <= MOST:
         raise argparse.ArgumentTypeError(f"between {FEWEST} and {MOST:,} people can be called")
     return count
+
+
+def _folder(text: str) -> Path:
+    """That folder, which is there afterwards: better refused now than when a list has been called."""
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be made a folder: {error.strerror}") from error
+    return folder

@@ -76,7 +76,6 @@ class CsvStory:
     def send(self, batch: Json, planted: PlantedList) -> None:
         """Writes the list, uploads it and waits until it is imported. Raises LocalError when it cannot be."""
         self._planted = planted
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._keep("The list", "list.csv", planted.content)
         with self._bars() as progress:
             import_id = self.api.upload(batch, planted.content)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.demo.command import parser
 from local.demo.csv_list import DUPLICATE, HEADER, KINDS, planted
 from local.demo.csv_report import Results, list_promises
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 LIST = planted(50, seed=1)
 FIRST = LIST.numbers[0]
 EXPORTED = [[f"'{number}", "answered", "1"] for number in LIST.numbers]
@@ -70,6 +72,23 @@ def test_a_duplicate_repeats_somebody_above_it() -> None:
     assert len(repeated) == 4
     for row in repeated:
         assert lines[row - 1] in lines[: row - 1]
+
+
+def test_a_folder_is_made_or_refused_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+
+    assert parser().parse_args(["--csv", str(tmp_path / "new" / "folder")]).csv.is_dir()
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["--csv", str(tmp_path / "file")])
+    assert "file cannot be made a folder: File exists" in capsys.readouterr().err
+
+
+def test_without_a_name_the_folder_is_the_one_that_git_ignores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    monkeypatch.chdir(tmp_path)
+
+    assert parser().parse_args([]).csv is None
+    assert f"{parser().parse_args(['--csv']).csv}/" in ignored
 
 
 def test_the_list_looks_as_excel_saves_it() -> None:
