@@ -58,6 +58,30 @@ def test_a_small_batch_keeps_every_promise_and_leaves_nothing_behind(
     assert list(traces(tmp_path)) == []
 
 
+def test_a_list_goes_in_as_csv_and_comes_out_as_csv(
+    tmp_path: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("lists") / "new"
+    command = [*COMMAND, "--seed", "897", "--csv", str(folder)]  # none of them misses a call
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+    broken = [row for row in done.stdout.splitlines() if row.startswith("Not kept")]
+    assert all("Calls arrived" in row for row in broken), done.stdout  # as above
+    assert done.returncode == bool(broken), done.stdout + done.stderr
+    assert "50 in" in done.stdout
+    assert "Past calls" not in done.stdout
+    for bar, figures in (
+        *(("Rows read", "61/61"), ("Added", "50/61"), ("Already listed", "1/61"), ("Invalid", "10/61")),
+        ("Exported", "50/50"),
+    ):
+        assert any(row.startswith(bar) and f" {figures} " in row for row in done.stdout.splitlines()), done.stdout
+    for name, rows in (("list.csv", 62), ("import-report.csv", 12), ("results.csv", 51)):
+        assert f": {folder / name}\n" in done.stdout
+        assert (folder / name).read_bytes().count(b"\r\n") == rows
+    assert list(traces(tmp_path)) == []
+
+
 def test_ctrl_c_ends_it_and_its_stack(tmp_path: Path, environment: dict[str, str]) -> None:
     with subprocess.Popen(
         COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
