@@ -21,7 +21,7 @@ help: ## Show what can be made
 setup: .venv/installed node_modules/installed ## Install what the locks name; a second time there is nothing to do
 	@:
 
-demo: setup ## Watch 1,000 people being called by a simulator; ARGS="--contacts 200"
+demo: setup ## Watch 1,000 people being called by a simulator; ARGS="--contacts 200", ARGS="--hours"
 	@$(RUN) -m local demo $(ARGS)
 
 test: setup ## Run all tests

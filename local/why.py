@@ -142,12 +142,14 @@ def _timeline(trail: Json) -> Iterator[Text]:
 
 
 def _remarks(event: Json) -> Iterator[str]:
-    if event["actor"]:
-        yield f"by {event['actor']}."
+    detail: Json = dict(event["detail"])
+    who: Json = detail.pop("who", None) or {}
+    if named := event["actor"] or who.get("email") or who.get("name"):
+        yield f"by {named}."
     if event["reason"]:
         yield sentence(event["reason"])
-    if event["detail"]:
-        yield "(" + ", ".join(f"{name} {value}" for name, value in event["detail"].items()) + ")"
+    if detail:
+        yield "(" + ", ".join(f"{name} {value}" for name, value in detail.items()) + ")"
 
 
 def _call_line(call: Json) -> Text:

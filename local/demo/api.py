@@ -10,6 +10,7 @@ from local.processes import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
 Json = dict[str, Any]
 
@@ -36,11 +37,22 @@ class Api:
         query = {"batch_id": batch_id, "contact_limit": 0}
         return self._ask("GET", "calls-batch-get", params=query)["batch"]
 
+    def forecast(self, batch_id: str) -> Json | None:
+        """When the batch will be through, and what limits it; None of one that is over."""
+        return self._ask("GET", "calls-batch-get", params={"batch_id": batch_id, "contact_limit": 0})["forecast"]
+
     def pause(self, batch_id: str) -> Json:
         return self._ask("POST", "calls-batch-pause", json={"batch_id": batch_id})
 
     def resume(self, batch_id: str) -> Json:
         return self._ask("POST", "calls-batch-resume", json={"batch_id": batch_id})
+
+    def cancel(self, batch_id: str) -> Json:
+        return self._ask("POST", "calls-batch-cancel", json={"batch_id": batch_id})
+
+    def why(self, contact_id: UUID) -> str:
+        """Why somebody on a list is where they are."""
+        return self._ask("GET", "calls-batch-contact", params={"contact_id": f"{contact_id}"})["why"]
 
     def start_sync(self) -> str:
         """The id of a new import of everything until now."""

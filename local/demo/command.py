@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,11 @@ import psycopg
 from rich.console import Console, Group
 
 from local import keys
-from local.demo import people
+from local.demo import hours, people
 from local.demo.api import Api
+from local.demo.hours_report import figures, hours_promises
+from local.demo.hours_story import HoursStory
+from local.demo.hours_view import HoursView
 from local.demo.past import import_past, imported_once
 from local.demo.report import promises, report
 from local.demo.story import Story
@@ -33,11 +37,19 @@ from local.simulator.client import Simulator
 from local.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
+
+    from rich.console import RenderableType
+
+    from local.demo.report import Promise
+    from local.demo.view import Draw, View
+
+    Played = tuple["Album", list[Promise], RenderableType]  # what the picture is made of, what was seen, the report
 
 USER = "owner@acme.test"
 RETRY = {"max_attempts": 3, "delay_minutes": 0.1, "growth": 2}
 FEWEST, MOST = 50, 10_000
+PEOPLE, SLEEPERS = 1000, 400  # on the lists, if nothing is said
 PICTURE_AT = 0.6  # of the people dealt with: when the live picture for --svg is taken
 
 
@@ -47,9 +59,17 @@ def parser() -> argparse.ArgumentParser:
         description="Calls a list of people, who are simulated, imports past calls, and reports whether every promise "
         "was kept.",
     )
-    top.add_argument("--contacts", type=_contacts, default=1000, metavar="N", help="how many people (default 1000)")
+    top.add_argument(
+        "--contacts",
+        type=_contacts,
+        metavar="N",
+        help=f"how many people (default {PEOPLE}, or {SLEEPERS} with --hours)",
+    )
+    top.add_argument("--hours", action="store_true", help="call people in 40 time zones within calling hours instead")
     top.add_argument("--seed", type=int, default=1, help="who they are and how they behave (default 1)")
-    top.add_argument("--calls-per-minute", type=int, default=600, metavar="N", help="the pace (default 600)")
+    top.add_argument(
+        "--calls-per-minute", type=int, default=600, metavar="N", help="the pace (default 600; --hours has its own)"
+    )
     top.add_argument("--max-concurrent", type=int, default=60, metavar="N", help="live calls at once (default 60)")
     top.add_argument("--svg", type=Path, metavar="FILE", help="also write a picture of the run")
     return top
@@ -58,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Runs the demo and returns the exit status: 0 only if every promise was kept. Raises LocalError."""
     options = parser().parse_args(argv)
+    options.contacts = options.contacts or (SLEEPERS if options.hours else PEOPLE)
     console = _console()
     began = time.monotonic()
     console.print("Starting PostgreSQL, PostgREST, the gateway, the provider's simulator and the schedule …")
@@ -72,41 +93,68 @@ def main(argv: list[str]) -> int:
 
 
 def _play(stack: Stack, options: argparse.Namespace, console: Console) -> int:
-    album = Album()
     with (
         Api(stack.env, USER) as api,
         Witness(stack.database_url) as witness,
         Simulator(stack.simulator_url) as simulator,
     ):
-        with view_on(console) as view:
-
-            def show(frame: Frame) -> None:
-                album.keep(frame)
-                view.show(frame)
-
-            evidence = Story(api, witness, simulator, show).run(_batch(options))
-        api_key = keys.load_or_make(stack.folder / "keys.json").agencies[ACME.slug].ultravox_api_key
-        past = import_past(api, witness, simulator, ACME.id, api_key, console)
-    kept = [*promises(evidence), imported_once(past)]
-    console.print(report(evidence, kept))
+        if options.hours:
+            album, kept, told = _play_hours(api, witness, simulator, options, console)
+        else:
+            api_key = keys.load_or_make(stack.folder / "keys.json").agencies[ACME.slug].ultravox_api_key
+            album, kept, told = _play_all(api, witness, simulator, options, console, api_key)
+    console.print(told)
     if options.svg:
-        options.svg.write_text(_svg(Group(*album.pictures(), report(evidence, kept))))
+        options.svg.write_text(_svg(Group(*album.pictures(), told)))
     return 0 if all(promise.held for promise in kept) else 1
+
+
+def _play_all(
+    api: Api, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console, api_key: str
+) -> Played:
+    album = Album(picture)
+    with view_on(console) as view:
+        evidence = Story(api, witness, simulator, album.kept_of(view)).run(_batch(options))
+    past = import_past(api, witness, simulator, ACME.id, api_key, console)
+    kept = [*promises(evidence), imported_once(past)]
+    return album, kept, report(evidence, kept)
+
+
+def _play_hours(
+    api: Api, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console
+) -> Played:
+    listed = hours.contacts(options.contacts, options.seed)
+    now = datetime.now(UTC)
+    window = hours.around(now)
+    drawn = HoursView(window)
+    album = Album(drawn.picture)
+    with view_on(console, drawn.picture, drawn.line) as view:
+        story = HoursStory(api, witness, simulator, album.kept_of(view), hours=window)
+        evidence = story.run_hours(_batch(options) | hours.settings(window, listed, now))
+    kept = hours_promises(evidence)
+    return album, kept, report(evidence.dialled, kept, figures(evidence))
 
 
 class Album:
     """Keeps one picture of the batch on its way."""
 
-    def __init__(self) -> None:
+    def __init__(self, draw: Draw) -> None:
+        self._draw = draw
         self._frame: Frame | None = None
 
-    def keep(self, frame: Frame) -> None:
-        if self._frame is None or frame.finished <= PICTURE_AT * frame.total:
-            self._frame = frame
+    def kept_of(self, view: View) -> Callable[[Frame], None]:
+        """Shows frames there, and looks at them."""
+
+        def show(frame: Frame) -> None:
+            if self._frame is None or frame.finished <= PICTURE_AT * frame.total:
+                self._frame = frame
+            view.show(frame)
+
+        return show
 
     def pictures(self) -> Iterator[Any]:
         if self._frame:
-            yield picture(self._frame)
+            yield self._draw(self._frame)
 
 
 def _batch(options: argparse.Namespace) -> dict[str, Any]:

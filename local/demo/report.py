@@ -74,19 +74,25 @@ def promises(evidence: Evidence) -> list[Promise]:
     """Everything the demo stands for, each held or not."""
     return [
         _completed(evidence),
-        _at_most("Double dials: called while on a call", 0, evidence.oracle["double_dials"], "provider"),
-        _at_most("Calls to one person", evidence.max_attempts, evidence.oracle["most_calls_per_contact"], "provider"),
-        *_pace(evidence),
-        _at_most(
-            "Calls live at once", evidence.batch["max_concurrent"], evidence.oracle["most_concurrent"], "provider"
-        ),
-        _counted(evidence),
+        *dialled_well(evidence),
         _paused(evidence),
+    ]
+
+
+def dialled_well(evidence: Evidence) -> list[Promise]:
+    """What holds for every batch, at every moment of it."""
+    return [
+        at_most("Double dials: called while on a call", 0, evidence.oracle["double_dials"], "provider"),
+        at_most("Calls to one person", evidence.max_attempts, evidence.oracle["most_calls_per_contact"], "provider"),
+        *_pace(evidence),
+        at_most("Calls live at once", evidence.batch["max_concurrent"], evidence.oracle["most_concurrent"], "provider"),
+        _counted(evidence),
         _recorded(evidence),
     ]
 
 
-def _at_most(text: str, limit: int, seen: int, witness: str) -> Promise:
+def at_most(text: str, limit: int, seen: int, witness: str) -> Promise:
+    """What was counted is no more than the limit."""
     return Promise(text, f"≤ {limit:,}" if limit else "0", f"{seen:,}", witness, seen <= limit)
 
 
@@ -106,17 +112,15 @@ def _pace(evidence: Evidence) -> Iterable[Promise]:
     late = f" A call took {slowest * 1000:.0f} ms to get there: was the machine busy?"
     for name, seconds, limit in (("60 s", 60, pace), ("1 s", 1, ceil(pace / 60))):
         exact = most_in_any(begun, seconds * 1_000_000)
-        yield _at_most(f"Calls begun in any {name}", limit, exact, "database")
+        yield at_most(f"Calls begun in any {name}", limit, exact, "database")
         # what began that far apart arrives no closer than this
         seen = most_in_any(arrived, seconds - 2 * JITTER_SECONDS)  # the first may be late and the last early
-        arrivals = _at_most(f"Calls arrived in any {name} (± {JITTER_SECONDS * 1000:.0f} ms)", limit, seen, "provider")
+        arrivals = at_most(f"Calls arrived in any {name} (± {JITTER_SECONDS * 1000:.0f} ms)", limit, seen, "provider")
         yield replace(arrivals, hint=late if slowest > JITTER_SECONDS else "")
 
 
 def _counted(evidence: Evidence) -> Promise:
-    return _at_most(
-        f"Counters unlike the contacts, in {evidence.polls} looks", 0, len(evidence.wrong_polls), "database"
-    )
+    return at_most(f"Counters unlike the contacts, in {evidence.polls} looks", 0, len(evidence.wrong_polls), "database")
 
 
 def _paused(evidence: Evidence) -> Promise:
@@ -145,15 +149,15 @@ def _recorded(evidence: Evidence) -> Promise:
     accepted = {call["call_id"] for call in evidence.accepted}
     known = {f"{call.call_id}" for call in evidence.calls if call.status == "ended"}
     lost = len(accepted ^ known)
-    return _at_most("Calls that only the provider or only we know of", 0, lost, "both")
+    return at_most("Calls that only the provider or only we know of", 0, lost, "both")
 
 
-def report(evidence: Evidence, kept: Sequence[Promise]) -> RenderableType:
-    """Figures, a table of the promises, and a sentence for each that was broken."""
+def report(evidence: Evidence, kept: Sequence[Promise], more: Sequence[tuple[str, str]] = ()) -> RenderableType:
+    """Figures, with `more` of them by name, a table of the promises, and a sentence for each that was broken."""
     verdict = [Text(_sentence(promise), "bold red") for promise in kept if not promise.held]
     verdict += [Text(sentence, "red") for sentence in evidence.wrong_polls[:3]]
     return Group(
-        "", _figures(evidence), "", _table(kept), *(verdict or [Text("All promises were kept.", "bold green")])
+        "", _figures(evidence, more), "", _table(kept), *(verdict or [Text("All promises were kept.", "bold green")])
     )
 
 
@@ -176,17 +180,19 @@ def _table(kept: Sequence[Promise]) -> Table:
     return table
 
 
-def _figures(evidence: Evidence) -> RenderableType:
+def _figures(evidence: Evidence, more: Sequence[tuple[str, str]]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column()
     outcomes = (f"{people:,} {outcome.replace('_', ' ')}" for outcome, people in evidence.outcomes.items())
     grid.add_row("people", ", ".join(outcomes))
     grid.add_row("calls", f"{len(evidence.accepted):,} in {evidence.seconds:.0f} s: {_often(evidence)}")
-    grid.add_row("pace", _utilisation(evidence))
     grid.add_row("delay", _delay(evidence))
     if evidence.pause:
+        grid.add_row("pace", _utilisation(evidence))
         grid.add_row("pause", _standstill(evidence, evidence.pause))
+    for name, figure in more:
+        grid.add_row(name, figure)
     return grid
 
 

@@ -11,10 +11,10 @@ from local.demo.report import Evidence, Pause
 from local.demo.view import NEWS_SHOWN, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from local.demo.api import Api
-    from local.demo.witness import Witness
+    from local.demo.witness import Witness, Zone
     from local.simulator.client import Simulator
 
 POLL_SECONDS = 0.5
@@ -40,15 +40,17 @@ class Story:
 
         Raises LocalError when an endpoint refuses.
         """
-        self._started = self._next_poll = time.monotonic()
-        self._deadline = self._started + _longest(batch)
-        self._batch_id = self.api.create(batch)
-        self._moving_since = self._started
+        self._create(batch)
         frame = self._watch(lambda frame: frame.started >= PAUSE_AT * frame.total)
         if frame.batch["status"] == "processing":
             self._pause_and_resume()
             frame = self._watch(lambda _: False)
         return self._evidence(frame.batch, batch["retry"]["max_attempts"])
+
+    def _create(self, batch: dict[str, Any]) -> None:
+        self._started = self._next_poll = self._moving_since = time.monotonic()
+        self._deadline = self._started + _longest(batch)
+        self._batch_id = self.api.create(batch)
 
     def _watch(self, is_enough: Callable[[Frame], bool]) -> Frame:
         """Polls until it is enough, the batch runs no longer, or the whole demo has taken far too long."""
@@ -90,9 +92,13 @@ class Story:
             wrong_polls=len(self._wrong),
             elapsed=time.monotonic() - self._started,
             moving=time.monotonic() - self._moving_since,
+            zones=self._zones(),
         )
         self.show(frame)
         return frame
+
+    def _zones(self) -> Sequence[Zone]:
+        return ()
 
     def _check_counters(self) -> None:
         counts = self.witness.counts(self._batch_id)

@@ -14,9 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from local.demo.witness import News
+    from local.demo.witness import News, Zone
+
+    Draw = Callable[["Frame"], RenderableType]
+    Tell = Callable[["Frame"], str]
 
 WIDTH = 96
 NEWS_SHOWN = 6
@@ -49,6 +54,7 @@ class Frame:
     elapsed: float
     moving: float
     """Since the batch was created or last resumed."""
+    zones: Sequence[Zone] = ()
 
     @property
     def total(self) -> int:
@@ -73,10 +79,12 @@ class Frame:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until nobody remains, at the latest pace and with as many calls a person as so far."""
+        """Seconds until nobody remains, at the latest pace and with as many calls a person as so far; None where that
+        depends on calling hours.
+        """
         window = min(self.moving, PACE_OVER_SECONDS)
         recent = sum(calls for ago, calls in self.starts.items() if ago < window)
-        if window < PACE_KNOWN_AFTER_SECONDS or not (recent and self.started and self.is_running):
+        if self.zones or window < PACE_KNOWN_AFTER_SECONDS or not (recent and self.started and self.is_running):
             return None
         calls_a_person = self.oracle["accepted"] / self.started
         return self.batch["remaining_count"] * calls_a_person * window / recent
@@ -94,16 +102,17 @@ class View(Protocol):
         ...
 
 
-def view_on(console: Console) -> View:
+def view_on(console: Console, draw: Draw | None = None, tell: Tell | None = None) -> View:
     """The picture in a terminal; lines where it would be noise: in files and the logs of CI."""
-    return Picture(console) if console.is_terminal else Lines(console)
+    return Picture(console, draw or picture) if console.is_terminal else Lines(console, tell or line)
 
 
 class Picture:
     """Redraws one picture in place."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, draw: Draw) -> None:
         self._live = Live(console=console, auto_refresh=False)
+        self._draw = draw
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -113,14 +122,15 @@ class Picture:
         self._live.stop()
 
     def show(self, frame: Frame) -> None:
-        self._live.update(picture(frame), refresh=True)
+        self._live.update(self._draw(frame), refresh=True)
 
 
 class Lines:
     """Prints a line every few seconds, and one at once whenever the batch's status changes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, tell: Tell) -> None:
         self._console = console
+        self._tell = tell
         self._next = 0.0
         self._status: str | None = None
 
@@ -133,7 +143,7 @@ class Lines:
         if frame.elapsed < self._next and frame.batch["status"] == self._status:
             return
         self._next, self._status = frame.elapsed + SECONDS_BETWEEN_LINES, frame.batch["status"]
-        self._console.print(line(frame), highlight=False, soft_wrap=True)
+        self._console.print(self._tell(frame), highlight=False, soft_wrap=True)
 
 
 def line(frame: Frame) -> str:
@@ -149,7 +159,11 @@ def line(frame: Frame) -> str:
 
 def picture(frame: Frame) -> RenderableType:
     """The batch as a panel, always of the same height."""
-    parts = (_heading(frame), "", _states(frame), "", _limits(frame), "", _news(frame))
+    return panel(frame, heading(frame), "", _states(frame), "", _limits(frame), "", _news(frame))
+
+
+def panel(frame: Frame, *parts: RenderableType) -> RenderableType:
+    """The parts under each other, in a frame with the batch's name."""
     title = Text.assemble(("Batchline", "bold"), f" · {frame.batch['name']}")
     return Panel(Group(*parts), title=title, title_align="left", padding=(0, 2), border_style="bright_black")
 
@@ -159,7 +173,8 @@ def clock(seconds: float | None) -> str:
     return "-" if seconds is None else f"{ceil(seconds) // 60}:{ceil(seconds) % 60:02}"
 
 
-def _heading(frame: Frame) -> RenderableType:
+def heading(frame: Frame) -> RenderableType:
+    """The batch's status, and how long it has taken and will."""
     status = frame.batch["status"]
     done = Text.assemble(
         (f"● {status}", STATUS_STYLES.get(status, "bold")), f"   {frame.batch['progress_percentage']:.1f} % done"
@@ -191,8 +206,8 @@ def _limits(frame: Frame) -> RenderableType:
     )
     grid.add_row("each second", Sparks(frame.starts, ceil(pace / 60)), f"≤ {ceil(pace / 60)}")
     seen = f"{oracle['accepted']:,} calls, at most {oracle['most_concurrent']} at once"
-    grid.add_row("provider saw", Text.assemble(seen, "; ", _count(oracle["double_dials"], "double dials")))
-    counters = Text.assemble(_count(frame.wrong_polls, "differences"), f" from the contacts in {frame.polls} looks")
+    grid.add_row("provider saw", Text.assemble(seen, "; ", count(oracle["double_dials"], "double dials")))
+    counters = Text.assemble(count(frame.wrong_polls, "differences"), f" from the contacts in {frame.polls} looks")
     grid.add_row("counters", counters)
     return grid
 
@@ -245,5 +260,6 @@ def _bar(value: int, total: int, colour: str) -> ProgressBar:
     return ProgressBar(total, min(value, total), style="grey23", complete_style=colour, finished_style=colour)
 
 
-def _count(number: int, what: str) -> Text:
+def count(number: int, what: str) -> Text:
+    """Something of which there should be none."""
     return Text(f"{number} {what}", "green" if number == 0 else "bold red")

@@ -62,6 +62,18 @@ STRANGERS = """
   select count(*)::int, count(distinct ultravox_call_id)::int
   from public.calls where agency_id = %s and contact_id is null
 """
+ZONES = """
+  select contact.timezone as name, count(*)::int as people,
+         count(*) filter (where contact.attempts > 0)::int as called,
+         count(*) filter (where contact.status in ('pending', 'queued'))::int as waiting,
+         (array_agg(contact.id order by contact.position) filter (where contact.status = 'queued'))[1] as next_id,
+         zone.opens_at
+  from public.campaign_contacts as contact
+  join public.call_batch_zones as zone on zone.batch_id = contact.batch_id and zone.time_zones = contact.time_zones
+  where contact.batch_id = %s and contact.timezone is not null
+  group by contact.timezone, zone.time_zones, zone.opens_at
+"""
+WHEREABOUTS = "select id::text, timezone from public.campaign_contacts where batch_id = %s and timezone is not null"
 RESUMED_AT = "select resumed_at from public.call_batches where id = %s"
 OUTCOMES = """
   select coalesce(outcome, status), count(*)::int from public.campaign_contacts where batch_id = %s
@@ -107,6 +119,20 @@ class CallRow:
     began_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Zone:
+    """The people of a batch in one time zone, and the opening of the window there that is open or comes next;
+    `next_id` is the first on the list who is queued.
+    """
+
+    name: str
+    people: int
+    called: int
+    waiting: int
+    next_id: UUID | None
+    opens_at: datetime
+
+
 class Witness:
     """Looks at one stack's database as a superuser."""
 
@@ -136,6 +162,15 @@ class Witness:
         """All calls of the batch, in the order in which they began."""
         with self._connection.cursor(row_factory=class_row(CallRow)) as cursor:
             return cursor.execute(CALLS, [batch_id]).fetchall()
+
+    def zones(self, batch_id: str) -> list[Zone]:
+        """The time zones that people of the batch were sent with."""
+        with self._connection.cursor(row_factory=class_row(Zone)) as cursor:
+            return cursor.execute(ZONES, [batch_id]).fetchall()
+
+    def whereabouts(self, batch_id: str) -> dict[str, str]:
+        """Time zones by the ids of the people who were sent with one."""
+        return dict(self._connection.execute(WHEREABOUTS, [batch_id]).fetchall())
 
     def resumed_at(self, batch_id: str) -> datetime:
         """When the batch, which has started, was last resumed, else when it started."""

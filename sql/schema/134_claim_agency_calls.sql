@@ -1,6 +1,7 @@
 -- Decides which contacts of one agency are dialled now, under the agency's lock; p_now was read after taking it.
 -- Fair among batches: places go one at a time to the batch that has begun the fewest in the last minute.
--- Who may not be called at the head of a queue is set aside, and more are looked at in their stead, so many at a claim.
+-- Where who may not be called leaves places, more are looked at in their stead, so many at a claim; then they are set
+-- aside.
 create function batchline.claim_agency_calls(
   p_agency_id uuid, p_worker text, p_limit int, p_lease interval, p_now timestamptz
 )
@@ -9,20 +10,22 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_more int;
-  v_free uuid[];
-  v_held jsonb;
-  v_passed_over boolean;
+  v_free uuid[] := '{}';
+  v_held jsonb := '[]';
+  v_passed_over uuid[] := '{}';
+  v_short boolean;
   v_calls uuid[];
 begin
   foreach v_more in array array[0, 50, 100, 200] loop
-    select array_agg(one.contact_id order by one.turn, one.batch_id) filter (where one.rule is null),
-           jsonb_agg(to_jsonb(one)) filter (where one.rule <> 'live_call'),
-           coalesce(bool_or(one.rule is not null), false)
-    into v_free, v_held, v_passed_over
-    from batchline.dial_candidates(p_agency_id, p_now, p_limit, v_more) as one;
-    perform batchline.set_aside(p_agency_id, v_held, p_now);
-    exit when not v_passed_over;
+    select coalesce(array_agg(one.contact_id order by one.turn, one.batch_id) filter (where one.rule is null), '{}'),
+           v_held || coalesce(jsonb_agg(to_jsonb(one)) filter (where one.rule <> 'live_call'), '[]'),
+           v_passed_over || coalesce(array_agg(one.contact_id) filter (where one.rule is not null), '{}'),
+           coalesce(bool_or(one.short), false)
+    into v_free, v_held, v_passed_over, v_short
+    from batchline.dial_candidates(p_agency_id, p_now, p_limit, v_more, v_free, v_passed_over) as one;
+    exit when not v_short;
   end loop;
+  perform batchline.set_aside(p_agency_id, v_held, p_now);
 
   with claimed as (
     insert into public.calls (

@@ -5,16 +5,17 @@ returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  if p_held is null then
+  if p_held = '[]' then
     return;
   end if;
   -- Contacts come after their batches: a webhook may hold a batch and wait for one of these.
   perform batchline.lock_batches(array(select distinct (held ->> 'batch_id')::uuid from jsonb_array_elements(p_held) as held));
+  -- By their ids alone: asked for their status too, a planner without statistics reads the whole queue instead.
   with held as materialized (
-    select contact.id, contact.batch_id, contact.reason as reason_before, batchline.hold_reason(one.rule) as reason,
-           one.rule, one.until
+    select contact.id, contact.batch_id, contact.status, contact.reason as reason_before,
+           batchline.hold_reason(one.rule) as reason, one.rule, one.until
     from jsonb_to_recordset(p_held) as one (contact_id uuid, rule text, until timestamptz)
-    join public.campaign_contacts as contact on contact.id = one.contact_id and contact.status = 'queued'
+    join public.campaign_contacts as contact on contact.id = one.contact_id
   ),
   moved as (
     update public.campaign_contacts as contact
@@ -25,7 +26,7 @@ begin
         reason_at = case when held.reason is distinct from held.reason_before then p_now else contact.reason_at end,
         reason = held.reason
     from held
-    where contact.id = held.id
+    where contact.id = held.id and held.status = 'queued'
     returning contact.id
   )
   insert into public.call_events (agency_id, batch_id, contact_id, event, reason, detail)

@@ -18,8 +18,9 @@ as $$
     ) = 0 then 'calling hours are over'
   end
   from public.call_batches as batch
-  join public.agencies as agency on agency.id = batch.agency_id
   join public.campaign_contacts as contact on contact.id = p_call.contact_id
-  cross join lateral batchline.number_hold(agency, p_call.to_number, batch.id, p_now, p_call.id) as hold
+  cross join lateral batchline.number_holds(
+    batch.agency_id, array[p_call.to_number], array[batch.id], p_now, p_call.id
+  ) as hold
   where batch.id = p_call.batch_id;
 $$;

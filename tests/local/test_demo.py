@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,22 @@ def test_ctrl_c_ends_it_and_its_stack(tmp_path: Path, environment: dict[str, str
 
         assert process.wait(30) == 130
         assert process.stderr.read() == "Interrupted.\n"
+    assert list(traces(tmp_path)) == []
+
+
+def test_with_hours_people_are_called_where_they_are_open_and_sleep_elsewhere(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    command = [*COMMAND, "--hours"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        reached = next(row for row in process.stdout if re.search(r"\([1-9]\d* reached\)", row))
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 130
+    assert re.search(r" 0 double dials .* [1-9]\d asleep · hours (open and close in|have opened)", reached)
     assert list(traces(tmp_path)) == []
 
 

@@ -17,6 +17,7 @@ FIELDS = {
     "total_contacts", "queued", "in_progress", "completed", "failed", "skipped", "progress_percentage",
     "remaining_count", "calls_per_minute", "max_concurrent", "scheduled_for", "created_at", "started_at",
     "name", "pending", "paused_at", "completed_at", "ends_at", "error_message", "waiting_until", "created_by",
+    "redial_of",
 }  # fmt: skip
 
 

@@ -189,6 +189,17 @@ def test_those_who_may_not_be_called_do_not_keep_the_others_waiting(
     assert world.batch(batch_id)["skipped"] >= 100
 
 
+def test_a_claim_that_found_enough_looks_no_further(world: World, forbid: Callable[[str], None]) -> None:
+    numbers = world.numbers(120)
+    batch_id = world.processing(numbers, calls_per_minute=60)
+    for number in (numbers[0], numbers[30], numbers[90]):
+        forbid(number)
+
+    assert [order["to_number"] for order in world.claim_answer(1)["calls"]] == [numbers[1]]
+    skipped = [contact["phone_number"] for contact in world.contacts(batch_id) if contact["status"] == "skipped"]
+    assert skipped == [numbers[0], numbers[30]]
+
+
 def test_what_begin_finds_held_back_goes_back_uncounted(world: World) -> None:
     batch_id = world.processing([NUMBER])
     calls = world.claim()

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from benchmarks.queues import CLAIM, Queue
+from tests.factories import forbid_number
 from tests.sql import payloads
 from tests.sql.importing import Import, past_calls
 from tests.sql.telling import listen
@@ -17,6 +19,7 @@ from tests.sql.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import LiteralString
 
     from tests.factories import Connection
 
@@ -293,6 +296,59 @@ def test_those_who_sleep_at_the_head_of_the_queue_are_not_read(past: World) -> N
 
     assert numbers == ["+12135550100"]
     assert 0 < read < 300
+
+
+def test_without_statistics_and_with_plans_of_empty_tables_a_claim_reads_the_heads_of_queues(
+    connection: Connection,
+) -> None:
+    queue = Queue.made(connection, ruled=True, finished=0)
+    world = World(connection, queue.agency)
+    queue.grow(2)
+    assert world.claim(CLAIM) == []  # one sleeps, one is on the do-not-call list
+    queue.grow(5000)
+    before = rows_read(world)
+
+    assert len(world.claim(CLAIM)) == CLAIM
+    assert 0 < rows_read(world) - before < 5000
+
+
+def test_who_waits_behind_those_that_a_claim_sets_aside_is_not_read(past: World) -> None:
+    with past.connection.transaction(force_rollback=True):
+        numbers = [f"+1213555{n:04}" for n in range(100, 110)]
+        batch_id = past.processing([{"phone_number": number} for number in numbers])
+        past.connection.execute(
+            "update public.campaign_contacts set next_attempt_at = now() - interval '1 h' where batch_id = %s",
+            [batch_id],
+        )
+        for number in numbers[:-1]:
+            forbid_number(past.connection, past.agency.id, number)
+        before = rows_read(past)
+        claimed = [order["to_number"] for order in past.claim_answer(4)["calls"] if order["batch_id"] == str(batch_id)]
+        read = rows_read(past) - before
+
+    assert claimed == numbers[-1:]
+    assert 0 < read < 1000
+
+
+def test_a_claim_looks_into_open_queues_by_the_partial_index_alone(past: World) -> None:
+    row = past.connection.execute(
+        "select prosrc from pg_catalog.pg_proc where oid = 'batchline.dial_candidates'::regproc"
+    ).fetchone()
+    source = cast("tuple[str]", row)[0]
+    given = {"p_agency_id": f"'{past.agency.id}'::uuid", "p_now": "now()", "p_limit": "30", "p_more": "50"}
+    given |= {"p_free": "'{}'::uuid[]", "p_held": "'{}'::uuid[]"}
+    for name, value in given.items():
+        source = source.replace(name, value)
+    with past.connection.transaction(force_rollback=True):
+        # as claim_calls has it, and the function itself
+        for setting in ("seqscan", "hashjoin", "mergejoin", "sort", "bitmapscan"):
+            past.connection.execute(sql.SQL("set local {} = off").format(sql.Identifier(f"enable_{setting}")))
+        statement = sql.SQL("explain ") + sql.SQL(cast("LiteralString", source.strip().removesuffix(";")))
+        plan = [str(line) for (line,) in past.connection.execute(statement).fetchall()]
+
+    scans = [line for line in plan if " on campaign_contacts" in line]
+    assert len(scans) == 1
+    assert "Index Scan using campaign_contacts_queue_idx" in scans[0]
 
 
 def test_no_function_that_steers_the_planner_is_compiled(connection: Connection) -> None:
