@@ -11,6 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@fanned_out("dialling_agencies", watch=dialer.watch)
+@fanned_out("calls-batch-process", "dialling_agencies", watch=dialer.watch)
 def main(remaining_ms: Callable[[], int], agency_id: str | None, seconds: float | None) -> Mapping[str, object]:
     return dialer.process(remaining_ms, agency_id, seconds)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from shared import lists
 from shared.edge import scheduled
+from shared.runs import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
 @scheduled
+@recorded("process-contact-imports")
 def main(remaining_ms: Callable[[], int]) -> Mapping[str, object]:
     return lists.process(remaining_ms)

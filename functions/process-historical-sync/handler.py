@@ -11,6 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@fanned_out("syncing_agencies")
+@fanned_out("process-historical-sync", "syncing_agencies")
 def main(remaining_ms: Callable[[], int], agency_id: str | None, seconds: float | None) -> Mapping[str, object]:
     return sync.process(remaining_ms, agency_id, seconds)

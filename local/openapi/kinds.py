@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared import do_not_call, errors, webhooks
 from shared.do_not_call_answers import OptedOut
+from shared.inputs import Input
+from shared.status_answers import Health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,4 +137,5 @@ BY_HAND: Mapping[str, ByHand] = {
         status=200,
         answer=OptedOut,
     ),
+    "health": ByHand(Kind([{}], ALWAYS), request=Input, status=200, answer=Health),
 }

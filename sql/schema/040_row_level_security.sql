@@ -59,6 +59,10 @@ create policy notices_are_read_by_their_agency on public.notices for select to a
 create policy erasures_are_read_by_their_agency on public.erasures for select to authenticated
   using (agency_id = (select agency_id from public.users where id = (select auth.uid())));
 
+-- Of no agency: whoever belongs to one may know whether the processors run.
+create policy processor_runs_are_read_by_every_agency on public.processor_runs for select to authenticated
+  using (exists (select from public.users where id = (select auth.uid()) and agency_id is not null));
+
 -- Of the service alone. What no policy names is closed as well; that it is meant to be, is said here.
 create policy idempotent_answers_are_read_by_nobody on public.idempotent_answers for select to authenticated
   using (false);
@@ -94,3 +98,4 @@ alter table public.notice_endpoints enable row level security;
 alter table public.notices enable row level security;
 alter table public.erasures enable row level security;
 alter table public.erasure_salts enable row level security;
+alter table public.processor_runs enable row level security;

@@ -24,7 +24,7 @@ grant select (
 grant select (
   id, status, agency_id, batch_id, contact_id, agent_mapping_id, ultravox_call_id, to_number, from_number, attempt,
   began_at, accepted_at, joined_at, ended_at, outcome, end_reason, reason, duration_seconds, billed_duration_seconds,
-  billing_status, short_summary, summary, created_at
+  billing_status, short_summary, summary, created_at, is_live
 ) on public.calls to authenticated;
 grant select (id, agency_id, batch_id, contact_id, call_id, event, reason, detail, actor, at)
   on public.call_events to authenticated;
@@ -49,6 +49,7 @@ grant select (
   created_at, finished_at
 ) on public.notices to authenticated;
 grant select on public.erasures to authenticated;
+grant select on public.processor_runs to authenticated;
 
 grant execute on function
   public.iso_utc(timestamptz),
@@ -80,5 +81,6 @@ grant execute on function
   public.get_contact_import(uuid),
   public.notice_json(public.notices),
   public.notice_endpoint_json(public.notice_endpoints),
-  public.list_notices(text, uuid, int, bigint)
+  public.list_notices(text, uuid, int, bigint),
+  public.get_status()
 to authenticated;

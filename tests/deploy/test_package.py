@@ -142,6 +142,15 @@ def test_the_provider_is_answered_through_the_runtime_interface(
         assert reply(runtime.invoke(asked)).status == 401
 
 
+def test_anybody_is_told_of_its_health_through_the_runtime_interface(
+    stack: Stack, unpacked: Path, client: Path
+) -> None:
+    with started("health", unpacked, client, stack) as runtime:
+        answer = reply(runtime.invoke(event("health")))
+
+    assert (answer.status, answer.body["status"]) == (200, "ok")
+
+
 @pytest.mark.parametrize("name", SCHEDULED)
 def test_a_processor_runs_through_the_runtime_interface(name: str, stack: Stack, unpacked: Path, client: Path) -> None:
     short = replace(FUNCTIONS[name], timeout=SHORT_SECONDS)

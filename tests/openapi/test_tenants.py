@@ -34,6 +34,7 @@ def _resolved(schema: Json) -> Json:
     return cast("Json", DOCUMENT["components"]["schemas"][name]) if name else schema
 
 
+OPEN_TO_ALL = {"health"}
 PLACES = [(name, field) for name, operation in OPERATIONS.items() for field in ids_of(operation)]
 
 
@@ -79,7 +80,9 @@ def test_who_may_not_reach_a_thing_does_not_and_changes_nothing(
 
     reply = people.send(case, headers[who])
 
-    if who in ("nobody", "expired") or (of_programs and who == "no agency"):
+    if name in OPEN_TO_ALL:
+        assert reply.status_code == 200
+    elif who in ("nobody", "expired") or (of_programs and who == "no agency"):
         assert reply.status_code == 401
     elif who == "no agency":
         assert reply.status_code == 403
@@ -106,6 +109,10 @@ def test_who_may_only_read_writes_nothing(name: str, strict: dict[str, Any], our
 
     assert (reply.status_code, reply.json()["code"]) == (403, "forbidden")
     assert ours.world.snapshot() == before
+
+
+def test_the_document_says_of_no_other_function_that_anybody_may_call_it() -> None:
+    assert {name for name, operation in OPERATIONS.items() if operation["security"] == [{}]} == OPEN_TO_ALL
 
 
 def test_every_function_that_only_owners_and_admins_may_call_says_so() -> None:

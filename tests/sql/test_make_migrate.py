@@ -115,6 +115,7 @@ def test_a_projects_owner_who_is_no_superuser_migrates_it_to_something_that_work
         connection.execute("set local role service_role")
         claimed = world.verb("claim_calls", p_worker="w", p_limit=2, p_lease_seconds=60)
         assert [call["batch_id"] for call in claimed["calls"]] == [str(batch_id)]
+        assert world.verb("schema_version") == versions[-1]
     outside = """
         select proname from pg_catalog.pg_proc
         where pronamespace = 'batchline'::regnamespace

@@ -228,6 +228,7 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_sync_jobs": claim_import,
     "create_historical_sync_job": lambda world: lambda: Import(world),
     "get_sync_status": lambda world: lambda: world.ask(world.agency.member, "get_sync_status"),
+    "get_status": lambda world: lambda: world.ask(world.agency.member, "get_status"),
     "claim_notices": lambda world: lambda: claim_notices(world),
     "list_notices": lambda world: lambda: list_notices(world),
     "list_notices that failed": lambda world: lambda: list_notices(world, "failed"),
