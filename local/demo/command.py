@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from local.demo.report import Evidence, Promise
+    from local.demo.report import Promise
     from local.demo.view import Draw, View
 
     Played = tuple["Album", list[Promise], RenderableType]  # what the picture is made of, what was seen, the report
@@ -53,7 +53,7 @@ USER = "owner@acme.test"
 RETRY = {"max_attempts": 3, "delay_minutes": 0.1, "growth": 2}
 FEWEST, MOST = 50, 10_000
 RESULTS = "demo-results"
-PEOPLE, LISTED_PEOPLE, SLEEPERS = 1000, 400, 400  # on the lists, if nothing is said
+PEOPLE, LISTED, SLEEPERS = 1000, 400, 400  # on the lists, if nothing is said
 PICTURE_AT = 0.6  # of the people dealt with: when the live picture for --svg is taken
 
 
@@ -67,15 +67,11 @@ def parser() -> argparse.ArgumentParser:
         "--contacts",
         type=_contacts,
         metavar="N",
-        help=f"how many people (default {PEOPLE}; {SLEEPERS} with --hours, {LISTED_PEOPLE} and faulty rows with --csv)",
+        help=f"how many people (default {PEOPLE}, or {SLEEPERS} with --hours, {LISTED} and the faulty rows with --csv)",
     )
-    top.add_argument("--hours", action="store_true", help="call people in 40 time zones within calling hours instead")
-    top.add_argument("--seed", type=int, default=1, help="who they are and how they behave (default 1)")
-    top.add_argument(
-        "--calls-per-minute", type=int, default=600, metavar="N", help="the pace (default 600; --hours has its own)"
-    )
-    top.add_argument("--max-concurrent", type=int, default=60, metavar="N", help="live calls at once (default 60)")
-    top.add_argument(
+    other = top.add_mutually_exclusive_group()
+    other.add_argument("--hours", action="store_true", help="call people in 40 time zones within calling hours instead")
+    other.add_argument(
         "--csv",
         type=_folder,
         nargs="?",
@@ -84,6 +80,11 @@ def parser() -> argparse.ArgumentParser:
         help="the people come as a CSV file, some rows of which are faulty, and what became of them is exported as "
         f"another: all files are then in FOLDER (default {RESULTS})",
     )
+    top.add_argument("--seed", type=int, default=1, help="who they are and how they behave (default 1)")
+    top.add_argument(
+        "--calls-per-minute", type=int, default=600, metavar="N", help="the pace (default 600; --hours has its own)"
+    )
+    top.add_argument("--max-concurrent", type=int, default=60, metavar="N", help="live calls at once (default 60)")
     top.add_argument("--svg", type=Path, metavar="FILE", help="also write a picture of the run")
     return top
 
@@ -91,10 +92,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Runs the demo and returns the exit status: 0 only if every promise was kept. Raises LocalError."""
     options = parser().parse_args(argv)
-    if options.hours and options.csv:
-        raise LocalError("--hours and --csv are two demos; choose one.")
-    usual = SLEEPERS if options.hours else LISTED_PEOPLE if options.csv else PEOPLE
-    options.contacts = options.contacts or usual
+    options.contacts = options.contacts or (SLEEPERS if options.hours else LISTED if options.csv else PEOPLE)
     console = _console()
     began = time.monotonic()
     console.print("Starting PostgreSQL, PostgREST, the gateway, the provider's simulator and the schedule …")
@@ -114,44 +112,43 @@ def _play(stack: Stack, options: argparse.Namespace, console: Console) -> int:
         Witness(stack.database_url) as witness,
         Simulator(stack.simulator_url) as simulator,
     ):
+        listed = CsvStory(api, options.csv, console) if isinstance(api, ListApi) else None
         if options.hours:
             album, kept, told = _play_hours(api, witness, simulator, options, console)
-        elif isinstance(api, ListApi):
-            album, kept, told = _play_list(api, witness, simulator, options, console)
+        elif listed:
+            album, kept, told = _play_list(listed, witness, simulator, options, console)
         else:
             api_key = keys.load_or_make(stack.folder / "keys.json").agencies[ACME.slug].ultravox_api_key
             album, kept, told = _play_all(api, witness, simulator, options, console, api_key)
     console.print(told)
+    if listed:
+        listed.show_files()
     if options.svg:
         options.svg.write_text(_svg(Group(*album.pictures(), told)))
     return 0 if all(promise.held for promise in kept) else 1
 
 
-def _play_all(
-    api: Api, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console, api_key: str
+def _play_list(
+    listed: CsvStory, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console
 ) -> Played:
-    album, evidence = _play_batch(api, witness, simulator, options, console)
-    past = import_past(api, witness, simulator, ACME.id, api_key, console)
-    kept = [*promises(evidence), imported_once(past)]
+    batch = _batch(options)
+    listed.send(batch, planted(options.contacts, options.seed))
+    album = Album(picture)
+    with view_on(console) as view:
+        evidence = Story(listed.api, witness, simulator, album.kept_of(view)).run(batch)
+    kept = [*promises(evidence), *list_promises(listed.fetch(), evidence.accepted)]
     return album, kept, report(evidence, kept)
 
 
-def _play_list(
-    api: ListApi, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console
+def _play_all(
+    api: Api, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console, api_key: str
 ) -> Played:
-    listed = CsvStory(api, options.csv, console)
-    listed.send(_batch(options), planted(options.contacts, options.seed))
-    album, evidence = _play_batch(api, witness, simulator, options, console)
-    kept = [*promises(evidence), *list_promises(listed.fetch(), evidence.accepted)]
-    return album, kept, Group(report(evidence, kept), *listed.files())
-
-
-def _play_batch(
-    api: Api, witness: Witness, simulator: Simulator, options: argparse.Namespace, console: Console
-) -> tuple[Album, Evidence]:
     album = Album(picture)
     with view_on(console) as view:
-        return album, Story(api, witness, simulator, album.kept_of(view)).run(_batch(options))
+        evidence = Story(api, witness, simulator, album.kept_of(view)).run(_batch(options))
+    past = import_past(api, witness, simulator, ACME.id, api_key, console)
+    kept = [*promises(evidence), imported_once(past)]
+    return album, kept, report(evidence, kept)
 
 
 def _play_hours(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from local.demo.api import Api, Json
 from local.demo.csv_report import Results
@@ -96,9 +95,10 @@ class CsvStory:
                 progress.advance(bar, answer["rows"])
         return Results(self._planted, self._status, self._report, exports)
 
-    def files(self) -> list[Text]:
-        """Where everything lies, line by line."""
-        return [Text(f"{text}: {file}", no_wrap=True, overflow="ignore") for text, file in self._files.items()]
+    def show_files(self) -> None:
+        """Prints where everything lies."""
+        for text, file in self._files.items():
+            self.console.print(f"{text}: {file}", highlight=False, soft_wrap=True)
 
     def _imported(self, import_id: str, progress: Progress, bars: dict[str, TaskID]) -> Json:
         deadline = time.monotonic() + LONGEST_IMPORT_SECONDS

@@ -65,6 +65,7 @@ OF_NOBODY_CALLED = {
     # Who the contact is, is read when a notice is sent.
     "notices": {"status", "event", "data", "last_error", "claimed_by"},
     "notice_endpoints": {"url", "events", "disabled_reason", "secret_seed", "secret_hash", "previous_seed"},
+    "processor_runs": {"processor", "outcome"},
     "erasures": {"number_hash", "changed"},
     "erasure_salts": {"salt"},
 }
