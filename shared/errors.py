@@ -14,6 +14,7 @@ AppError                  500  internal_error       never shown: the client read
   DatabaseError           500  internal_error
   SecretsError            500  internal_error       (in secrets.py)
   StorageError            500  internal_error       (in storage.py)
+  DispatchError           500  internal_error       (in dispatch.py)
 
 The database refuses with SQLSTATE PTxyz, where xyz is the status of one of these; `refusal` finds the class.
 """

