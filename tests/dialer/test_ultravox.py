@@ -194,6 +194,7 @@ def test_the_installed_http_library_announces_the_step_that_the_check_hangs_on(c
         change_settings(ULTRAVOX_BASE_URL=f"http://127.0.0.1:{line.port}")
 
         late = dial(seconds_left=0)
+        until(lambda: line.connections)
 
     # An upgrade that renames the step would let this POST out.
     assert late.result == "not_sent"

@@ -216,7 +216,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_mixed_with_the_old_one(
 def test_a_file_that_never_arrives_is_waited_for_no_longer_than_its_link_and_a_quarter_of_an_hour(world: World) -> None:
     listed = List.ask(world)
     batch = listed.start()
-    world.run(0.1)
+    world.run_until(lambda: batch.status == "processing")
 
     for age, status in (("14 minutes", "pending"), ("16 minutes", "failed")):
         listed.age(age)
