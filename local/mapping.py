@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3  # pyright: ignore[reportMissingTypeStubs]
@@ -54,7 +55,7 @@ class Mapping:
                 self.poll()
             except Exception:
                 logger.exception("%s: the queue could not be polled", self._function.name)
-                threading.Event().wait(POLL_SECONDS)
+                time.sleep(POLL_SECONDS)  # nobody tells when the queue is back
 
     def close(self) -> None:
         self._sqs.close()
