@@ -9,6 +9,7 @@ const VITALS = {
   CircuitBreaker: ["breaker_trips", "Maximum", 1, 1, "notBreaching"],
   AccountRefused: ["account_pauses", "Maximum", 1, 1, "notBreaching"],
   Throttled: ["throttles", "Maximum", 50, 15, "notBreaching"],
+  ProcessorMissing: ["silent_processors", "Maximum", 1, 5, "notBreaching"],
 };
 const DIALLER = [
   { Name: "service", Value: "batchline" },

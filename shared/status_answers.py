@@ -23,21 +23,24 @@ class Health(TypedDict):
 
 
 class ProcessorRun(TypedDict):
-    """The last run of a processor that has ended; `age_seconds` is how long ago that was."""
+    """The last run of a processor that has ended; `age_seconds` is how long ago that was.
+
+    The outcome of one that has never run is `never`, and its times are null.
+    """
 
     processor: str
-    started_at: datetime
-    ended_at: datetime
-    outcome: Literal["succeeded", "failed"]
-    age_seconds: Seconds
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: Literal["succeeded", "failed", "never"]
+    age_seconds: Seconds | None
 
 
 class Status(TypedDict):
     """How the processors are, and what is out for the caller's agency.
 
     A live call holds a slot; of an unknown one nobody knows yet whether it was placed: the provider is asked.
-    `oldest_unsettled_seconds` is how long that has been so for the oldest call, null when there is none. A processor
-    that has never run is not listed.
+    `oldest_unsettled_seconds` is how long that has been so for the oldest call, null when there is none. Every
+    processor is listed.
     """
 
     processors: list[ProcessorRun]

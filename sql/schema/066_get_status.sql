@@ -1,5 +1,5 @@
 -- How the processors are, and what is out of the caller's agency. Unsettled: nobody knows yet whether the provider has
--- the call. A processor that has never run is not among them.
+-- the call. A processor that has never run is shown as such.
 create function public.get_status()
 returns jsonb
 language plpgsql stable
@@ -12,13 +12,16 @@ declare
 begin
   select coalesce(jsonb_agg(jsonb_build_object(
     'processor', processor,
-    'started_at', public.iso_utc(started_at),
-    'ended_at', public.iso_utc(ended_at),
-    'outcome', outcome,
-    'age_seconds', greatest(0, round(extract(epoch from v_now - ended_at), 1))
+    'started_at', public.iso_utc(run.started_at),
+    'ended_at', public.iso_utc(run.ended_at),
+    'outcome', coalesce(run.outcome, 'never'),
+    'age_seconds', case
+      when run.ended_at is not null then greatest(0, round(extract(epoch from v_now - run.ended_at), 1))
+    end
   ) order by processor), '[]')
   into v_processors
-  from public.processor_runs;
+  from unnest(public.processors()) as scheduled(processor)
+  left join public.processor_runs as run using (processor);
 
   return (
     select jsonb_build_object(

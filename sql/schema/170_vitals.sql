@@ -1,6 +1,6 @@
 -- How the whole deployment is, or one agency: how it stands now, and what befell it in the last p_window_seconds, read
 -- from partial indexes alone. Unsettled: claimed or begun, and nobody knows yet whether the provider has the call.
--- Asked in vain: nothing was learned by asking, half a minute after the question.
+-- Asked in vain: nothing was learned by asking, half a minute after the question. Processors are the deployment's alone.
 -- Planned anew each time: a plan made while there were few events would read all of them ever after. "offset 0" keeps
 -- the agency out of the choice of an index, which might fall on all of its past.
 create function batchline.vitals(p_agency_id uuid default null, p_window_seconds int default 300)
@@ -38,6 +38,9 @@ begin
       offset 0
     ) as recent
     where p_agency_id is null or agency_id = p_agency_id
-  );
+  ) || case
+    when p_agency_id is null then jsonb_build_object('silent_processors', batchline.silent_processors())
+    else '{}'
+  end;
 end;
 $$;

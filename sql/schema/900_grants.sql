@@ -82,5 +82,6 @@ grant execute on function
   public.notice_json(public.notices),
   public.notice_endpoint_json(public.notice_endpoints),
   public.list_notices(text, uuid, int, bigint),
-  public.get_status()
+  public.get_status(),
+  public.processors()
 to authenticated;

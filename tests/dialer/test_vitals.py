@@ -24,6 +24,7 @@ LEVELS = {
     "late_acceptances": "Count",
     "breaker_trips": "Count",
     "account_pauses": "Count",
+    "silent_processors": "Count",
 }
 Line = dict[str, Any]
 
@@ -45,6 +46,7 @@ def test_a_run_ends_with_the_deployments_vitals(world: World) -> None:
     assert deployment["unknown_calls"][0] >= 1
     assert deployment["slots_held"][0] >= 1
     assert deployment["oldest_unsettled_seconds"][0] > 0
+    assert deployment["silent_processors"][0] >= 3  # nothing else runs here
 
 
 def test_each_metric_has_its_unit_and_stands_beside_the_runs_own(

@@ -46,7 +46,7 @@ USERS_MAY_CALL = {
     "offset_spans", "zone_windows", "calling_windows", "forecast_segments", "forecast_end", "forecast_queues",
     "forecast_rate", "batch_forecast", "contact_hours", "get_contact", "reading_time", "get_contact_import",
     "notice_json", "notice_endpoint_json", "list_notices", "batch_history", "export_contacts", "export_calls",
-    "get_status",
+    "get_status", "processors",
 }  # fmt: skip
 # The trail is append-only for the service; erasing a person is the one change to it, and acts as its owner. The record
 # of migrations belongs to the migrating tool; its newest version is all that the service learns of it.

@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from local.functions import load
 from local.migrate import build_from_schema
 from ops.migrate import MIGRATIONS
 from tests.factories import make_user
@@ -17,11 +18,40 @@ from tests.sql.world import World, become, call
 if TYPE_CHECKING:
     from local.postgres import Server
 
-RUN = {"p_processor": "a-processor", "p_seconds": 12.5, "p_outcome": "succeeded"}
+SCHEDULED = [name for name, function in load().items() if function.schedules]
+RUN = {"p_processor": "process-notices", "p_seconds": 12.5, "p_outcome": "succeeded"}
 
 
 def status(world: World) -> Any:
     return world.ask(world.agency.member, "get_status")
+
+
+def shown(world: World) -> Any:
+    """The processor whose runs these tests make."""
+    (run,) = [run for run in status(world)["processors"] if run["processor"] == RUN["p_processor"]]
+    return run
+
+
+def test_every_processor_of_the_schedule_is_shown_although_none_has_ever_run(world: World) -> None:
+    never = {"outcome": "never", "started_at": None, "ended_at": None, "age_seconds": None}
+
+    assert status(world)["processors"] == [{"processor": name, **never} for name in sorted(SCHEDULED)]
+
+
+def test_a_processor_is_silent_that_has_never_run_or_not_for_ten_minutes(world: World) -> None:
+    for name in SCHEDULED:
+        world.verb("record_run", **RUN | {"p_processor": name})
+    assert world.verb("vitals")["silent_processors"] == 0
+
+    world.move_clock(599)
+    world.verb("record_run", **RUN)
+    assert world.verb("vitals")["silent_processors"] == 0
+    world.move_clock(2)
+    assert world.verb("vitals")["silent_processors"] == len(SCHEDULED) - 1
+
+    world.connection.execute("delete from public.processor_runs")
+    assert world.verb("vitals")["silent_processors"] == len(SCHEDULED)
+    assert "silent_processors" not in world.verb("vitals", p_agency_id=world.agency.id)
 
 
 def test_the_next_run_takes_the_place_of_the_last(world: World) -> None:
@@ -30,11 +60,11 @@ def test_the_next_run_takes_the_place_of_the_last(world: World) -> None:
     world.verb("record_run", **RUN | {"p_outcome": "failed"})
     world.move_clock(10)
 
-    (shown,) = status(world)["processors"]
+    last = shown(world)
 
-    assert (shown["processor"], shown["outcome"]) == ("a-processor", "failed")
+    assert last["outcome"] == "failed"
     assert query(world.connection, "select ended_at - started_at = '12.5 s' from public.processor_runs") == [(True,)]
-    assert 10 <= shown["age_seconds"] < 60
+    assert 10 <= last["age_seconds"] < 60
 
 
 def test_of_runs_that_overlap_the_one_that_ended_last_is_kept(world: World) -> None:
