@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,6 +13,8 @@ import pytest
 from tests.accounts import with_agents
 from tests.calling import FUNCTIONS, call
 from tests.factories import batch_body, make_agency, make_api_key, make_user
+from tests.functions.conftest import forget
+from tests.servers import serving
 from tests.sql.importing import Import
 from tests.sql.listing import Listed
 from tests.sql.telling import listen
@@ -30,6 +33,8 @@ UNAUTHORIZED = (401, "Missing or invalid authorization header")
 NO_AGENCY = (403, "User is not associated with an agency")
 WRONG_ROLE = (403, "User role is not agency_owner or agency_admin")
 NOT_FOUND = (404, "Batch not found or does not belong to the user's agency")
+
+A_FUNCTION = re.compile(r"/rpc/[a-z_]+(\?columns=p_[a-z_]+(,p_[a-z_]+)*)?")
 
 
 def noticed(world: World) -> dict[str, str]:
@@ -360,6 +365,69 @@ def test_a_database_that_cannot_be_reached_is_our_fault_and_no_detail_is_told(
         "code": "internal_error",
         "request_id": reply.headers["x-request-id"],
     }
+
+
+@every
+def test_what_a_token_says_of_role_and_agency_counts_for_nothing(endpoint: Endpoint, world: World, sign: Sign) -> None:
+    theirs = World(world.connection)
+    theirs.batch_in("processing")
+    said = {"agency_id": str(theirs.agency.id), "role": "agency_owner", "user_role": "agency_owner"}
+    claims = {"app_metadata": said, "user_metadata": said, "agency_id": said["agency_id"], "user_role": "agency_owner"}
+    given = endpoint.good(world)
+    before = theirs.snapshot()
+
+    reply = endpoint.ask(sign(world.agency.member, **claims), given)
+    nobody = endpoint.ask(sign(make_user(world.connection, None), **claims), given)
+
+    assert reply.status == (403 if endpoint.writes else 200)
+    assert str(theirs.agency.id) not in reply.text
+    assert all(str(row["id"]) not in reply.text for row in theirs.all("call_batches"))
+    assert nobody.error == (403, "User is not associated with an agency")
+    assert theirs.snapshot() == before
+
+
+BROKEN = {
+    "PostgreSQL": (500, b'{"code": "XX000", "message": "relation \\"planted\\" is broken", "details": "planted"}'),
+    "a constraint": (409, b'{"code": "23505", "message": "planted_key", "details": "Key (planted)=(1) exists"}'),
+    "no refusal of ours": (418, b'{"code": "PT418", "message": "planted", "hint": "planted"}'),
+    "a proxy": (502, b"<html>planted 10.0.0.7</html>"),
+}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "broken"),
+    [(endpoint, BROKEN["PostgreSQL"]) for endpoint in ENDPOINTS]
+    + [(ENDPOINTS[0], broken) for broken in BROKEN.values()],
+)
+def test_nothing_of_what_is_broken_is_told(
+    endpoint: Endpoint, broken: tuple[int, bytes], world: World, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = endpoint.good(world)
+    with serving(lambda _: broken) as served:
+        monkeypatch.setenv("SUPABASE_REST_URL", served.url)
+        forget()
+        reply = endpoint.ask(owner, good)
+        forget()  # a server waits for its connections to be closed
+    monkeypatch.undo()
+    forget()
+
+    assert served.asked
+    assert reply.error == (500, endpoint.failure)
+    assert reply.body.keys() == {"error", "code", "request_id"}
+    assert "planted" not in json.dumps([reply.text, dict(reply.headers)])
+
+
+@every
+def test_of_the_data_interface_nothing_is_asked_but_functions_with_parameters(
+    endpoint: Endpoint, world: World, owner: str, counted: list[Asked]
+) -> None:
+    """No filter, order or pattern: nothing that a user sends can become an operator of PostgREST."""
+    endpoint.ask(owner, endpoint.good(world))
+
+    assert counted
+    for asked in counted:
+        assert (asked.method, bool(A_FUNCTION.fullmatch(asked.path))) == ("POST", True), asked.path
+        assert isinstance(json.loads(asked.body), dict)
 
 
 def test_a_body_that_the_gateway_hands_over_in_base64_is_read(world: World, owner: str) -> None:
