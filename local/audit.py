@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 FILE = ROOT / "audit.toml"
+# The larger of the two locks holds all that the other one does. Where both look things up, their own variables say:
+# PIP_AUDIT_VULNERABILITY_SERVICE, PIP_AUDIT_OSV_URL, npm_config_registry.
+PIP_AUDIT = [
+    *(sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off"),
+    *("--format", "json", "--aliases", "on", "--desc", "on", "--requirement", "requirements-dev.lock"),
+]
+NPM_AUDIT = ["npm", "audit", "--json"]
+TIMEOUT_SECONDS = 300
+SHOWN = 120  # characters of a description
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class Allowed:
 def run(_args: Namespace) -> int:
     """Print what is found; 0 only if nothing counts. Raises LocalError where an audit could not be made."""
     ids = [entry.id for entry in allowed(FILE.read_text(), datetime.now(UTC).date())]
-    return max(_audit_python(ids), _audit_npm(ids))
+    findings = [*pip_findings(report_of("pip-audit", PIP_AUDIT), ids), *npm_findings(report_of("npm", NPM_AUDIT), ids)]
+    print("\n".join(findings) or "No known vulnerabilities found")
+    return int(bool(findings))
 
 
 def allowed(text: str, today: date) -> list[Allowed]:
@@ -45,6 +56,19 @@ def allowed(text: str, today: date) -> list[Allowed]:
             raise LocalError(f"audit.toml: the time of {entry['id']} was over on {entry['until']}; look at it again.")
         found.append(Allowed(**entry))
     return found
+
+
+def pip_findings(report: dict[str, Any], ids: Collection[str]) -> Iterator[str]:
+    """The advisories of `pip-audit --format json` that are not allowed.
+
+    Raises LocalError for a package that could not be looked up: nothing is known of it, which is no good news.
+    """
+    for package in report["dependencies"]:
+        if "skip_reason" in package:
+            raise LocalError(f"pip-audit could not make an audit: {package['skip_reason']}")
+        for found in package["vulns"]:
+            if not {found["id"], *found["aliases"]} & set(ids):
+                yield f"{found['id']} {package['name']}: {found['description'][:SHOWN]}"
 
 
 def npm_findings(report: dict[str, Any], ids: Collection[str]) -> Iterator[str]:
@@ -62,19 +86,14 @@ def npm_findings(report: dict[str, Any], ids: Collection[str]) -> Iterator[str]:
             yield f"{id_} {name}: {title}"
 
 
-def _audit_python(ids: list[str]) -> int:
-    ignored = [argument for id_ in ids for argument in ("--ignore-vuln", id_)]
-    lock = ROOT / "requirements.lock"
-    command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", "--require-hashes", "-r", lock, *ignored]
-    return subprocess.run(command, check=False).returncode
+def report_of(auditor: str, command: list[str]) -> dict[str, Any]:
+    """What an auditor prints, as JSON. Raises LocalError with its last line where that is none.
 
-
-def _audit_npm(ids: list[str]) -> int:
-    command = ["npm", "audit", "--json"]
-    answered = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    Both exit alike where they found something and where they could not look.
+    """
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     try:
-        findings = list(npm_findings(json.loads(answered.stdout), ids))
-    except ValueError as error:
-        raise LocalError("npm could not make an audit.") from error
-    print("\n".join(findings) or "npm: no known vulnerabilities found")
-    return int(bool(findings))
+        return json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise LocalError(f"{auditor} could not make an audit: {last}") from None

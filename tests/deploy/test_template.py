@@ -195,6 +195,21 @@ def test_what_is_stored_is_private_encrypted_and_not_for_ever(resources: dict[st
         assert made["RetentionInDays"] == 90
 
 
+def test_what_is_stored_belongs_to_nobody_else_and_never_goes_over_the_wire_in_the_clear(
+    resources: dict[str, Template],
+) -> None:
+    bucket = resources["Storage"]["Properties"]
+    policy = resources["StoragePolicy"]["Properties"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}  # no lists of access
+    assert "AccessControl" not in bucket
+    assert policy["Bucket"] == {"Ref": "Storage"}
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": ["Storage", "Arn"]}, {"Fn::Sub": "${Storage.Arn}/*"}]
+
+
 def test_every_route_is_throttled(resources: dict[str, Template]) -> None:
     (stage,) = of_type(resources, "AWS::ApiGatewayV2::Stage").values()
     routes = {made["RouteKey"] for made in of_type(resources, "AWS::ApiGatewayV2::Route").values()}

@@ -208,6 +208,24 @@ def test_without_a_stored_secret_nothing_is_accepted(db: Connection, log: io.Str
     assert "no secret is stored for the agency" in log.getvalue()
 
 
+def test_whoever_sends_nonsense_costs_one_look_at_the_parameter_store_a_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    look = webhooks.webhook_secrets
+
+    def watched(agency_id: UUID, *, fresh: bool = False) -> tuple[str, ...]:
+        looks.append(fresh)
+        return look(agency_id, fresh=fresh)
+
+    monkeypatch.setattr(webhooks, "webhook_secrets", watched)
+    for _ in range(5):
+        assert post(world.agency.id, b"{}", signed(b"{}", "another")).error == REFUSED
+
+    assert looks.count(True) == 1
+    assert webhooks.LOOK_AGAIN_SECONDS == 60
+
+
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
+import boto3  # pyright: ignore[reportMissingTypeStubs]
 import httpx
 import pytest
 from aws_lambda_powertools.utilities import parameters as cached
+from psycopg import sql
 
 from local.processes import ROOT
 from ops import parameters
@@ -20,6 +22,7 @@ from shared.secrets import PROVIDER_KEY, WEBHOOK_SECRET, webhook_secrets
 from shared.settings import settings
 from tests.calling import call
 from tests.sql.payloads import answered
+from tests.sql.test_privileges import TABLES
 from tests.sql.world import World
 from tests.unit.test_webhooks import sign, written
 
@@ -114,6 +117,27 @@ def test_an_agency_made_twice_is_made_once_and_keeps_its_secret(ops: Ops) -> Non
 
     assert ops("agency-add", "Acme", "--id", agency_id) == first
     assert parameters.read(agency_id, WEBHOOK_SECRET) == secret
+
+
+def test_secrets_lie_encrypted_under_their_stage_and_agency_and_not_in_the_database(ops: Ops, world: World) -> None:
+    agency_id = uuid4()
+    ops("agency-add", "Acme", "--id", agency_id)
+    parameters.store(agency_id, PROVIDER_KEY, "a key")
+    ssm = cast("Any", boto3).client("ssm")
+
+    stored = ssm.get_parameters_by_path(Path=f"/batchline/{settings().stage}/agencies/{agency_id}")["Parameters"]
+    ssm.close()
+
+    assert {(one["Name"].rpartition("/")[2], one["Type"]) for one in stored} == {
+        ("ultravox-api-key", "SecureString"),
+        ("ultravox-webhook-secret", "SecureString"),
+    }
+    secret = webhook_secrets(agency_id)[0]
+    for table in TABLES:
+        holding = sql.SQL("select from public.{} as row where to_jsonb(row)::text like %s").format(
+            sql.Identifier(table)
+        )
+        assert world.connection.execute(holding, [f"%{secret}%"]).fetchall() == [], table
 
 
 def test_a_key_that_the_provider_refuses_is_not_stored(

@@ -167,6 +167,7 @@ def test_an_unknown_key_refreshes_the_set_at_most_once_a_minute(
     auth.caller(f"Bearer {project.token()}")
     project.served.answer = lambda _: (200, json.dumps({"keys": [*KEYS, rotated]}).encode())
 
+    assert auth.REFRESH_SECONDS == 60
     for _ in range(3):
         refuse(f"Bearer {project.token(key=new, kid='new')}")
     assert len(project.served.asked) == 1
@@ -176,7 +177,13 @@ def test_an_unknown_key_refreshes_the_set_at_most_once_a_minute(
     assert len(project.served.asked) == 2
 
 
-@pytest.mark.parametrize("answer", [None, (500, b""), (200, b"<html>"), (200, b"[]"), (200, b'{"keys": []}')])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(None, (500, b""), (200, b"<html>"), (200, b"[]"), (200, b'{"keys": []}')),
+        (200, json.dumps({"keys": KEYS[3:]}).encode()),  # none that may be used
+    ],
+)
 def test_a_failed_refresh_keeps_the_keys_there_are(
     project: Project, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes] | None
 ) -> None:

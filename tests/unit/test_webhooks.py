@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,32 @@ def test_a_signature_of_now_is_accepted(write: Callable[[], str]) -> None:
     timestamp = write()
 
     assert why_refused(SECRET, BODY, timestamp, sign(timestamp)) is None
+
+
+def test_a_time_without_an_offset_is_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        now = written().replace("+00:00", "")
+        assert why_refused(SECRET, BODY, now, sign(now)) is None
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_each_signature_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+    compare = hmac.compare_digest
+
+    def watched(expected: bytes, given: bytes) -> bool:
+        compared.append(given)
+        return compare(expected, given)
+
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    now = written()
+
+    assert why_refused(SECRET, BODY, now, f"{sign(now)},x,{sign(now, secret='older')}") is None
+    assert compared == [sign(now).encode(), b"x", sign(now, secret="older").encode()]
 
 
 def test_of_several_signatures_any_may_match() -> None:
