@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tests.calling import Reply
     from tests.factories import Agency, Connection
     from tests.functions.conftest import Sign
+    from tests.servers import Asked
     from tests.sql.world import World
 
 
@@ -44,6 +47,19 @@ def test_the_secret_is_nowhere_but_in_this_answer(owner: str, world: World, log:
     rows = [*world.all("api_keys"), *world.all_kept()]
     assert len(rows) == 2
     assert secret[10:74] not in str(rows)
+
+
+def test_a_secret_is_made_of_256_random_bits_and_goes_to_the_database_as_a_hash(
+    owner: str, counted: list[Asked]
+) -> None:
+    secret = create(owner).body["api_secret"]
+
+    (asked,) = counted
+    sent = json.loads(asked.body)
+    assert len(bytes.fromhex(sent["p_seed"])) == 32
+    assert bytes.fromhex(sent["p_secret_hash"]) == hashlib.sha256(secret.encode()).digest()
+    assert secret not in asked.body.decode()
+    assert secret.removeprefix("bl_secret_")[:64] not in asked.body.decode()
 
 
 def test_two_keys_have_nothing_in_common(owner: str) -> None:
