@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from local.stack import Stack
     from tests.factories import Agency, ApiKey, Connection
+    from tests.leaks import Watch
     from tests.servers import Asked
 
     Sign = Callable[..., str]
@@ -108,13 +109,15 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def store_secret(stack: Stack) -> Iterator[StoreSecret]:
-    """Puts a secret of an agency into the parameter store, as an operator would."""
+def store_secret(stack: Stack, watch: Watch) -> Iterator[StoreSecret]:
+    """Puts a secret of an agency into the parameter store, as an operator would; no log may show it from then on."""
 
     def store(agency_id: UUID, name: str, secret: str) -> None:
         path = f"/batchline/{stack.env['STAGE']}/agencies/{agency_id}/{name}"
         parameters.set_parameter(path, secret, parameter_type="SecureString")  # pyright: ignore[reportUnknownMemberType]
         parameters.clear_caches()
+        if len(secret) >= 12:  # a shorter one may be a word
+            watch.secrets.add(secret)
 
     yield store
     parameters.clear_caches()

@@ -69,7 +69,7 @@ def test_an_audit_that_was_not_made_is_no_good_news() -> None:
 
 def test_what_pip_audit_finds_counts_unless_it_may_wait_under_one_of_its_names() -> None:
     found = {"id": "PYSEC-2030-1", "aliases": ["GHSA-aaaa-bbbb-cccc"], "description": "Something is wrong"}
-    report = {"dependencies": [{"name": "httpx", "vulns": [found]}, {"name": "pydantic", "vulns": []}]}
+    report: dict[str, Any] = {"dependencies": [{"name": "httpx", "vulns": [found]}, {"name": "pydantic", "vulns": []}]}
 
     assert list(audit.pip_findings(report, [])) == ["PYSEC-2030-1 httpx: Something is wrong"]
     assert list(audit.pip_findings(report, ["PYSEC-2030-1"])) == []

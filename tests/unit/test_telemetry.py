@@ -52,6 +52,18 @@ def test_message_extra_keys_and_traceback_are_masked(written: io.StringIO) -> No
     assert "555" not in written.getvalue()
 
 
+@pytest.mark.parametrize("library", ["boto3", "botocore.parsers", "httpcore.http11", "httpx", "urllib3.connectionpool"])
+def test_what_libraries_send_and_are_sent_is_not_written_though_all_is_at_debug(
+    library: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    logging.getLogger(library).info("GET https://api.example/?key=secret")
+    logging.getLogger(library).warning("that went wrong")
+
+    assert caplog.messages == ["that went wrong"]
+
+
 def test_metrics_are_one_line_in_the_embedded_format(capsys: pytest.CaptureFixture[str]) -> None:
     count("calls-batch-process", calls_started=12, calls_unknown=0)
 

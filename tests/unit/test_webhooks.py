@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import hmac
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
 import pytest
 
+from shared import webhooks
 from shared.settings import settings
 from shared.webhooks import why_refused
 
@@ -100,6 +101,23 @@ def test_a_timestamp_outside_the_window_is_refused_though_it_is_signed(age: floa
     timestamp = written(seconds=age)
 
     assert why_refused(SECRET, BODY, timestamp, sign(timestamp)) == "the timestamp is not of now"
+
+
+@pytest.mark.parametrize(("age", "is_refused"), [(300, False), (-300, False), (301, True), (-301, True)])
+def test_the_window_is_five_minutes_to_the_second(
+    age: float, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime(2030, 1, 16, 9, tzinfo=UTC)
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return moment.astimezone(tz)
+
+    monkeypatch.setattr(webhooks, "datetime", Stopped)
+    timestamp = (moment - timedelta(seconds=age)).isoformat()
+
+    assert bool(why_refused(SECRET, BODY, timestamp, sign(timestamp))) is is_refused
 
 
 @pytest.mark.parametrize("timestamp", ["1795325970", "now", ""])
