@@ -121,6 +121,15 @@ def test_a_public_key_is_no_shared_secret(project: Project) -> None:
     refuse(f"Bearer {signed}.{signature}")
 
 
+@pytest.mark.parametrize("alg", ["HS256", "RS256", "ES384", "EdDSA", "none"])
+def test_a_token_does_not_choose_how_it_is_checked(project: Project, alg: str) -> None:
+    head = base64.urlsafe_b64encode(json.dumps({"alg": alg, "kid": "ec"}).encode()).decode().rstrip("=")
+    signed = f"{head}.{project.token().split('.')[1]}"
+    signature = base64.urlsafe_b64encode(ECAlgorithm(ECAlgorithm.SHA256).sign(signed.encode(), EC)).decode().rstrip("=")
+
+    refuse(f"Bearer {signed}.{signature}")
+
+
 def test_an_unsigned_token_is_refused(project: Project) -> None:
     header, payload, _ = project.token().split(".")
     unsigned = base64.urlsafe_b64encode(b'{"alg":"none","kid":"ec"}').decode().rstrip("=")
