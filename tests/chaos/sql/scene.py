@@ -75,12 +75,8 @@ class Request:
 
     def send(self) -> dict[str, Any] | None:
         """The answer; None where the batch is over."""
-        given = {"contacts": [{"phone_number": number} for number in self.numbers], "duplicates_removed": 0}
         try:
-            return self.world.verb(
-                "append_call_contacts", p_user_id=self.world.agency.owner, p_batch_id=self.batch_id, p_list=given,
-                p_once={"key": self.key, "fingerprint": self.key},
-            )  # fmt: skip
+            return self.world.append(self.batch_id, self.numbers, p_once={"key": self.key, "fingerprint": self.key})
         except psycopg.Error as refusal:
             if refusal.sqlstate != "PT400":
                 raise
