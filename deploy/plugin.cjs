@@ -36,8 +36,9 @@ const USES = {
   ],
   "exports-write": onObjects("exports", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
   "exports-erase": () => [
-    allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls")]),
+    allow([...PUT, "s3:GetObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls"), objects("imports")]),
     listing("exports"),
+    listing("imports"),
   ],
 };
 

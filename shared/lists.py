@@ -53,6 +53,8 @@ class Progress(TypedDict):
     duplicates_skipped: int
     skipped: int
     invalid: int
+    erased: int
+    attempts: int
     error: str | None
 
 
@@ -195,7 +197,7 @@ def _check_size(size: int) -> None:
 
 def _result(progress: Progress, *, lost: bool) -> dict[str, object]:
     """A list's entry: where it goes on, or why it does not."""
-    names = ("import_id", "batch_id", "status", "rows_read", "added", "duplicates_skipped", "invalid")
+    names = ("import_id", "batch_id", "status", "rows_read", "added", "duplicates_skipped", "invalid", "erased")
     counted: dict[str, object] = {name: progress[name] for name in names}
     if lost:
         return {**counted, "reason": "lease_lost"}

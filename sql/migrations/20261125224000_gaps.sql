@@ -1,4 +1,17 @@
--- Contacts that are skipped when their list is taken in are told of.
+-- What earlier versions left short: notices of contacts that are skipped when their list is taken in; erased people in
+-- files that are not read yet.
+
+alter table public.contact_imports add column erased int not null default 0;
+alter table public.contact_imports
+  drop constraint import_counters_are_not_negative,
+  add constraint import_counters_are_not_negative check (
+    least(cursor, rows_seen, added, duplicates_skipped, skipped, invalid, report_rows, attempts, erased) >= 0
+  ),
+  drop constraint import_counters_add_up,
+  add constraint import_counters_add_up check (
+    rows_read = added + duplicates_skipped + invalid + erased and skipped <= added
+  );
+grant select (erased) on public.contact_imports to authenticated;
 
 -- As note_batch, for contacts that have become final. It is named so that it comes after contacts_moved: the batch's row
 -- is locked by then, and of one batch the order of the notices is that of the changes.
@@ -68,11 +81,345 @@ create trigger contacts_noted_when_added
   referencing new table as new_rows
   for each statement execute function batchline.note_skipped_contacts();
 
+-- A list that comes as a file, and how far it is. Percent of its bytes: nobody knows its rows before they are read.
+create or replace function public.get_contact_import(p_import_id uuid)
+returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_agency_id uuid := public.my_agency_id();
+  v_import jsonb;
+begin
+  select jsonb_build_object(
+    'import_id', id,
+    'batch_id', batch_id,
+    'status', status,
+    'progress_percent', case
+      when status = 'completed' then 100.0
+      when coalesce(size_bytes, 0) = 0 then 0.0
+      else least(99.9, round(100.0 * cursor / size_bytes, 1))
+    end,
+    'rows_read', rows_read,
+    'added', added,
+    'skipped', skipped,
+    'duplicates_skipped', duplicates_skipped,
+    'invalid', invalid,
+    'erased', erased,
+    'columns', columns,
+    'report_rows', report_rows,
+    'expires_at', public.iso_utc(expires_at),
+    'started_at', public.iso_utc(started_at),
+    'completed_at', public.iso_utc(completed_at),
+    'error_message', error_message
+  )
+  into v_import
+  from public.contact_imports
+  where id = p_import_id and agency_id = v_agency_id;
+  if not found then
+    raise exception using
+      errcode = 'PT404',
+      message = 'Import not found or does not belong to the user''s agency',
+      detail = '{"code": "import_not_found"}';
+  end if;
+  return v_import;
+end;
+$$;
+
+-- How an import stands, for the worker that asks: "mine" tells whether its lease still holds.
+create or replace function batchline.contact_import_progress(p_import public.contact_imports, p_worker text)
+returns jsonb
+language sql volatile set search_path = ''
+as $$
+  select jsonb_build_object(
+    'import_id', p_import.id,
+    'agency_id', p_import.agency_id,
+    'batch_id', p_import.batch_id,
+    'status', p_import.status,
+    'mine', coalesce(p_import.claimed_by = p_worker and p_import.claimed_until > batchline.clock(), false),
+    'etag', p_import.etag,
+    'size_bytes', p_import.size_bytes,
+    'cursor', p_import.cursor,
+    'rows_seen', p_import.rows_seen,
+    'rows_read', p_import.rows_read,
+    'added', p_import.added,
+    'duplicates_skipped', p_import.duplicates_skipped,
+    'skipped', p_import.skipped,
+    'invalid', p_import.invalid,
+    'erased', p_import.erased,
+    'attempts', p_import.attempts,
+    'error', p_import.error_message
+  );
+$$;
+
+-- pending, in_progress -> completed or failed. The batch may have waited for this alone.
+create or replace function batchline.end_contact_import(
+  p_import public.contact_imports, p_status text, p_error_message text, p_report_rows int default null
+)
+returns public.contact_imports
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_import public.contact_imports := batchline.lock_contact_import(p_import.id);
+  v_batch public.call_batches;
+begin
+  update public.contact_imports
+  set status = p_status, error_message = p_error_message, completed_at = batchline.clock(),
+      report_rows = p_report_rows, claimed_by = null, claimed_until = null
+  where id = p_import.id and status in ('pending', 'in_progress')
+  returning * into v_import;
+  if found then
+    delete from public.contact_import_faults where import_id = p_import.id;
+    select * into v_batch from public.call_batches where id = v_import.batch_id;
+    perform batchline.log_batch_event(
+      v_batch, 'appended', p_error_message, v_import.created_by,
+      jsonb_build_object(
+        'import_id', v_import.id, 'status', p_status, 'added', v_import.added,
+        'duplicates_skipped', v_import.duplicates_skipped, 'skipped', v_import.skipped, 'invalid', v_import.invalid,
+        'erased', v_import.erased
+      )
+    );
+    perform batchline.complete_batches(array[v_import.batch_id]);
+  end if;
+  return v_import;
+end;
+$$;
+
+-- Of the contacts of a chunk, who is to be stored, and a fault for each who has been erased since the file was asked for:
+-- when it was written nobody can tell, and it may well have been before. Such a row is not stored, not even for a moment.
+create or replace function batchline.split_erased(
+  p_import public.contact_imports, p_contacts jsonb, out kept jsonb, out faults jsonb
+)
+language plpgsql stable set search_path = ''
+as $$
+begin
+  kept := p_contacts;
+  faults := '[]';
+  if exists (
+    select from public.erasures where agency_id = p_import.agency_id and created_at >= p_import.created_at
+  ) then
+    select coalesce(jsonb_agg(list.contact order by list.place) filter (where erased.at is null), '[]'),
+           coalesce(jsonb_agg(
+             jsonb_build_array(list.contact -> 'row', null, 'erased', to_char(erased.at at time zone 'UTC', 'YYYY-MM-DD'))
+           ) filter (where erased.at is not null), '[]')
+    into kept, faults
+    from jsonb_array_elements(p_contacts) with ordinality as list (contact, place)
+    cross join lateral (
+      select max(created_at) as at
+      from public.erasures
+      where agency_id = p_import.agency_id and created_at >= p_import.created_at
+        and number_hash = batchline.erased_number(p_import.agency_id, list.contact ->> 'phone_number')
+    ) as erased;
+  end if;
+end;
+$$;
+
+-- What record_contact_chunk stores of a chunk that is the next one, under its locks.
+create or replace function batchline.take_contact_chunk(
+  p_import public.contact_imports, p_batch public.call_batches, p_chunk jsonb, p_lease_seconds double precision
+)
+returns public.contact_imports
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_split record := batchline.split_erased(p_import, p_chunk -> 'contacts');
+  v_done jsonb := batchline.append_contacts(p_batch, v_split.kept);
+  v_known int := jsonb_array_length(v_done -> 'duplicates');
+  v_faults jsonb := (p_chunk -> 'faults') || v_split.faults;
+  v_import public.contact_imports;
+begin
+  if v_known > 0 then
+    v_faults := v_faults || (
+      select jsonb_agg(jsonb_build_array(v_split.kept -> (place::int - 1) -> 'row', null, 'duplicate', null))
+      from jsonb_array_elements_text(v_done -> 'duplicates') as place
+    );
+  end if;
+  if v_faults <> '[]' then
+    insert into public.contact_import_faults (import_id, cursor, faults) values (p_import.id, p_import.cursor, v_faults);
+  end if;
+  update public.contact_imports as list
+  set cursor = (p_chunk ->> 'next_cursor')::bigint,
+      rows_seen = (p_chunk ->> 'rows_seen')::int,
+      rows_read = list.rows_read + jsonb_array_length(p_chunk -> 'contacts')
+        + (p_chunk ->> 'duplicates')::int + (p_chunk ->> 'invalid')::int,
+      added = list.added + (v_done ->> 'added')::int,
+      duplicates_skipped = list.duplicates_skipped + (p_chunk ->> 'duplicates')::int + v_known,
+      skipped = list.skipped + (v_done ->> 'skipped')::int,
+      invalid = list.invalid + (p_chunk ->> 'invalid')::int,
+      erased = list.erased + jsonb_array_length(v_split.faults),
+      columns = p_chunk -> 'columns',
+      attempts = 0,
+      error_message = null,
+      claimed_until = batchline.clock() + make_interval(secs => p_lease_seconds),
+      last_activity_at = batchline.clock()
+  where list.id = p_import.id
+  returning * into v_import;
+  return v_import;
+end;
+$$;
+
+-- The whole file has been read and the report is stored. A list of which nothing could be used has failed.
+create or replace function batchline.finish_contact_import(p_import_id uuid, p_worker text, p_report_rows int)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_import public.contact_imports := batchline.lock_contact_import(p_import_id);
+  v_failure text;
+begin
+  if v_import.claimed_by = p_worker and v_import.claimed_until > batchline.clock()
+    and v_import.cursor = v_import.size_bytes
+  then
+    v_failure := case
+      when v_import.rows_read = 0 then 'The file holds no rows below its header'
+      when v_import.rows_read = v_import.invalid + v_import.erased then
+        format('None of the %s rows could be used; the report says why', v_import.rows_read)
+    end;
+    v_import := batchline.end_contact_import(
+      v_import, case when v_failure is null then 'completed' else 'failed' end, v_failure, p_report_rows
+    );
+  end if;
+  return batchline.contact_import_progress(v_import, p_worker);
+end;
+$$;
+
+-- Sentences and answers in which the number may stand, beside the person's own rows.
+create or replace function batchline.erase_notes(p_agency_id uuid, p_batch_ids uuid[], p_phone_number text)
+returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_digits text := substr(p_phone_number, 2);
+  v_changed int := 0;
+  v_more int;
+begin
+  update public.call_batches
+  set error_message = batchline.without_number(error_message, p_phone_number),
+      name = batchline.without_number(name, p_phone_number)
+  where id = any (p_batch_ids) and position(v_digits in concat_ws(' ', error_message, name)) > 0;
+  get diagnostics v_changed = row_count;
+
+  update public.idempotent_answers
+  set answer = batchline.without_number(answer::text, p_phone_number)::jsonb
+  where agency_id = p_agency_id and position(v_digits in answer::text) > 0;
+  get diagnostics v_more = row_count;
+  v_changed := v_changed + v_more;
+
+  update public.historical_sync_jobs
+  set error_message = batchline.without_number(error_message, p_phone_number)
+  where agency_id = p_agency_id and position(v_digits in error_message) > 0;
+  get diagnostics v_more = row_count;
+  v_changed := v_changed + v_more;
+
+  -- What a list called its columns, and why it failed.
+  update public.contact_imports
+  set columns = batchline.without_number(columns::text, p_phone_number)::jsonb,
+      error_message = batchline.without_number(error_message, p_phone_number)
+  where agency_id = p_agency_id and position(v_digits in concat_ws(' ', columns::text, error_message)) > 0;
+  get diagnostics v_more = row_count;
+  v_changed := v_changed + v_more;
+
+  update public.historical_sync_failures
+  set reason = batchline.without_number(reason, p_phone_number),
+      ultravox_call_id = batchline.without_number(ultravox_call_id, p_phone_number)
+  where agency_id = p_agency_id and position(v_digits in concat_ws(' ', reason, ultravox_call_id)) > 0;
+  get diagnostics v_more = row_count;
+  return v_changed + v_more;
+end;
+$$;
+
+-- Of an agency's lists, the imports whose report may still name somebody who was erased, since a column of the list did;
+-- and those that are over, whose link let a file be put after them that nobody reads.
+create or replace function batchline.list_objects(p_agency_id uuid)
+returns jsonb
+language sql volatile set search_path = ''
+as $$
+  select jsonb_build_object(
+    'reports', coalesce(jsonb_agg(id order by id) filter (
+      where report_rows > 0 and position('[erased]' in columns::text) > 0
+    ), '[]'),
+    'lists', coalesce(jsonb_agg(id order by id) filter (where status in ('completed', 'failed')), '[]')
+  )
+  from public.contact_imports
+  where agency_id = p_agency_id and created_at > batchline.clock() - interval '31 days';  -- objects are kept for 30
+$$;
+
+-- The batches of the lists that name a number beside their rows: as a column, or in why they failed.
+create or replace function batchline.lists_naming(p_agency_id uuid, p_phone_number text)
+returns uuid[]
+language sql stable set search_path = ''
+as $$
+  select array(
+    select batch_id
+    from public.contact_imports
+    where agency_id = p_agency_id
+      and position(substr(p_phone_number, 2) in concat_ws(' ', columns::text, error_message)) > 0
+  );
+$$;
+
+-- Forgets the person behind a number, everywhere in the agency, in one transaction; what changed, and the objects that
+-- the caller is to deal with. Repeated, it takes what has come since. See docs/why.md, "Forgetting a person".
+create or replace function batchline.erase_person(p_user_id uuid, p_phone_number text)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_owner(p_user_id);
+  v_agency_id uuid := v_user.agency_id;
+  v_hash text;
+  v_batch_ids uuid[];
+  v_contact_ids uuid[];
+  v_call_ids uuid[];
+  v_changed jsonb;
+begin
+  perform batchline.lock_agency(v_agency_id);
+  insert into public.erasure_salts (agency_id) values (v_agency_id) on conflict (agency_id) do nothing;
+  v_hash := batchline.erased_number(v_agency_id, p_phone_number);
+
+  select array_agg(distinct contact.batch_id), array_agg(contact.id)
+  into v_batch_ids, v_contact_ids
+  from public.call_batches as batch
+  join public.campaign_contacts as contact
+    on contact.batch_id = batch.id and contact.phone_number in (p_phone_number, v_hash)
+  where batch.agency_id = v_agency_id;
+  v_batch_ids := v_batch_ids || batchline.lists_naming(v_agency_id, p_phone_number);
+  perform batchline.lock_batches(v_batch_ids);
+  perform batchline.release_or_refuse(v_agency_id, p_phone_number);
+  v_call_ids := batchline.calls_of_person(v_agency_id, v_contact_ids, p_phone_number);
+
+  v_changed := jsonb_build_object(
+    'contacts', batchline.erase_contacts(v_contact_ids, p_phone_number, v_hash),
+    'calls', batchline.erase_calls(v_call_ids, p_phone_number, v_hash),
+    'events', batchline.erase_events(v_agency_id, v_contact_ids, v_call_ids, v_batch_ids, p_phone_number),
+    'do_not_call', batchline.erase_do_not_call(v_agency_id, p_phone_number, v_hash),
+    'notes', batchline.erase_notes(v_agency_id, v_batch_ids, p_phone_number)
+  );
+  perform batchline.complete_batches(v_batch_ids);
+  insert into public.erasures (agency_id, number_hash, created_by, changed)
+  values (v_agency_id, v_hash, v_user.id, v_changed);
+  return jsonb_build_object(
+    'agency_id', v_agency_id,
+    'number_hash', v_hash,
+    'changed', v_changed,
+    'tasks_objects', (
+      select coalesce(jsonb_agg(tasks_object order by id), '[]')
+      from public.call_batches
+      where id = any (v_batch_ids) and tasks_object is not null and deleted_at is null
+    )
+  ) || batchline.list_objects(v_agency_id);
+end;
+$$;
+
 revoke all on function
   batchline.contact_notice(public.campaign_contacts),
-  batchline.note_skipped_contacts()
+  batchline.list_objects(uuid),
+  batchline.lists_naming(uuid, text),
+  batchline.note_skipped_contacts(),
+  batchline.split_erased(public.contact_imports, jsonb)
 from public, anon, authenticated;
 grant execute on function
   batchline.contact_notice(public.campaign_contacts),
-  batchline.note_skipped_contacts()
+  batchline.list_objects(uuid),
+  batchline.lists_naming(uuid, text),
+  batchline.note_skipped_contacts(),
+  batchline.split_erased(public.contact_imports, jsonb)
 to service_role;
