@@ -36,9 +36,8 @@ const USES = {
   ],
   "exports-write": onObjects("exports", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
   "exports-erase": () => [
-    allow([...PUT, "s3:GetObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls"), objects("imports")]),
+    allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls")]),
     listing("exports"),
-    listing("imports"),
   ],
 };
 

@@ -1,5 +1,5 @@
 -- What earlier versions left short: notices of contacts that are skipped when their list is taken in; erased people in
--- files that are not read yet.
+-- files that are not read yet; more people at forbidden numbers than a request has time to skip.
 
 alter table public.contact_imports add column erased int not null default 0;
 alter table public.contact_imports
@@ -12,6 +12,9 @@ alter table public.contact_imports
     rows_read = added + duplicates_skipped + invalid + erased and skipped <= added
   );
 grant select (erased) on public.contact_imports to authenticated;
+
+alter table public.do_not_call add column skipping boolean not null default false;
+create index do_not_call_skipping_idx on public.do_not_call (agency_id, id) where skipping;
 
 -- As note_batch, for contacts that have become final. It is named so that it comes after contacts_moved: the batch's row
 -- is locked by then, and of one batch the order of the notices is that of the changes.
@@ -38,6 +41,7 @@ begin
   return null;
 end;
 $$;
+drop function batchline.skip_numbers(uuid, text[], uuid, uuid);
 
 -- What the notice of a contact that is done with says, as it is at that moment; who the person is, is read when it is sent.
 create or replace function batchline.contact_notice(p_contact public.campaign_contacts)
@@ -125,6 +129,263 @@ begin
 end;
 $$;
 
+-- Who needs a worker now: a batch processing, due, or due within the minute until the next run, a paused one whose time
+-- is over, any live call, also of a paused, cancelled or failed batch, or people whose numbers were forbidden.
+create or replace function batchline.active_agencies(p_now timestamptz)
+returns setof uuid
+language sql stable set search_path = ''
+as $$
+  select agency_id
+  from public.call_batches
+  where status in ('pending', 'scheduled', 'processing')
+    and (status <> 'scheduled' or scheduled_for <= p_now + interval '60 s')
+  union
+  select agency_id from public.call_batches where status in ('processing', 'paused') and ends_at <= p_now
+  union
+  select agency_id from public.calls where is_live
+  union
+  select agency_id from public.do_not_call where skipping;
+$$;
+
+-- One round trip: starts what is due and claims, agency by agency, at most p_limit calls. Answers all that the dials
+-- need, and when to come again.
+create or replace function batchline.claim_calls(
+  p_worker text, p_limit int, p_lease_seconds double precision, p_agency_id uuid default null
+)
+returns jsonb
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_agencies uuid[] := array(
+    select active.id from batchline.active_agencies(v_now) as active (id)
+    where p_agency_id is null or active.id = p_agency_id
+    order by active.id
+  );
+  v_agency_id uuid;
+  v_calls uuid[] := '{}';
+  v_claimed uuid[];
+  v_share int;
+  v_next timestamptz;
+  v_opening record;
+  v_waiting boolean := false;
+  v_skipping boolean := false;
+  v_turn int := 0;
+begin
+  foreach v_agency_id in array v_agencies loop
+    -- An equal share of what is left; what one agency does not use is left to those after it. Fractions are drawn by
+    -- lot: rounded up, they would always go to the first, and a small p_limit never reach the last.
+    v_share := floor((p_limit - cardinality(v_calls))::numeric / (cardinality(v_agencies) - v_turn) + random());
+    v_turn := v_turn + 1;
+    if not batchline.try_lock_agency(v_agency_id) then
+      v_next := least(v_next, batchline.clock() + interval '20 ms');
+      continue;
+    end if;
+    v_next := least(v_next, batchline.start_call_batches(v_agency_id));
+    if batchline.skip_forbidden(v_agency_id) then
+      v_skipping := true;
+      v_next := batchline.clock();
+    end if;
+    -- One instant for both: a place that opens between two would be neither taken nor foretold.
+    v_now := batchline.clock();
+    perform batchline.refresh_batch_zones(v_agency_id, v_now);
+    select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    v_claimed := '{}';
+    if v_share > 0 and v_opening.waiting_for_slot then  -- most agencies wait for their pace at most claims
+      v_claimed := batchline.claim_agency_calls(
+        v_agency_id, p_worker, v_share, make_interval(secs => p_lease_seconds), v_now
+      );
+    end if;
+    if v_claimed <> '{}' then
+      v_calls := v_calls || v_claimed;
+      select * into v_opening from batchline.next_opening(v_agency_id, v_now);
+    end if;
+    perform batchline.note_waiting(v_agency_id, v_now);
+    v_next := least(v_next, v_opening.opens_at);
+    if cardinality(v_claimed) = v_share and v_opening.waiting_for_slot and v_calls <> '{}' then
+      v_next := v_now;  -- it was p_limit that stopped here, not a limit of the agency
+    end if;
+    v_waiting := v_waiting or v_opening.waiting_for_slot;
+  end loop;
+
+  return jsonb_build_object(
+    'active', cardinality(v_agencies) > 0,
+    'resting', v_calls = '{}' and not v_skipping and batchline.all_rest(v_agencies, v_now),
+    'calls', batchline.dial_orders(v_calls),
+    'next_claim_in', case when v_next is not null then greatest(0, extract(epoch from v_next - batchline.clock())) end,
+    'waiting_for_slot', v_waiting
+  );
+end;
+$$;
+
+-- How many wait at one of an agency's numbers.
+create or replace function batchline.count_waiting_at(p_agency_id uuid, p_phone_number text)
+returns bigint
+language sql stable set search_path = ''
+as $$
+  select count(*)
+  from public.campaign_contacts
+  where agency_id = p_agency_id and phone_number = p_phone_number and status in ('pending', 'queued');
+$$;
+
+-- Notes at which of these numbers people still wait, for skip_forbidden; how many people.
+create or replace function batchline.leave_to_skip(p_agency_id uuid, p_phone_numbers text[])
+returns bigint
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_numbers text[];
+  v_people bigint;
+begin
+  select array_agg(waiting.phone_number), coalesce(sum(waiting.n), 0)
+  into v_numbers, v_people
+  from (
+    select forbidden.phone_number, batchline.count_waiting_at(p_agency_id, forbidden.phone_number) as n
+    from unnest(p_phone_numbers) as forbidden (phone_number)
+    offset 0
+  ) as waiting
+  where waiting.n > 0;
+  update public.do_not_call
+  set skipping = true
+  where agency_id = p_agency_id and phone_number = any (v_numbers) and not skipping;
+  return v_people;
+end;
+$$;
+
+-- pending, queued -> skipped: so many of those who wait at numbers of the do-not-call list; how many. The trail names who
+-- put the number there. The agency is locked.
+create or replace function batchline.skip_numbers(p_agency_id uuid, p_phone_numbers text[], p_limit int)
+returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := batchline.clock();
+  v_note constant text := 'On the do-not-call list';
+  v_ids uuid[];
+  v_batches uuid[];
+  v_skipped int;
+begin
+  select array_agg(found.id), array_agg(distinct found.batch_id)
+  into v_ids, v_batches
+  from (
+    select waiting.*
+    from unnest(p_phone_numbers) as listed (phone_number)
+    cross join lateral (
+      select contact.id, contact.batch_id from public.campaign_contacts as contact
+      where contact.agency_id = p_agency_id and contact.phone_number = listed.phone_number
+        and contact.status in ('pending', 'queued')
+      offset 0
+    ) as waiting
+    limit p_limit
+  ) as found;
+  perform batchline.lock_batches(v_batches);
+  with skipped as (
+    update public.campaign_contacts as contact
+    set status = 'skipped',
+        next_attempt_at = null,
+        completed_at = v_now,
+        outcome_notes = v_note,
+        reason = v_note,
+        reason_at = v_now
+    where contact.id = any (v_ids) and contact.status in ('pending', 'queued')
+    returning contact.id, contact.batch_id, contact.phone_number
+  )
+  insert into public.call_events (agency_id, batch_id, contact_id, event, reason, detail, actor, at)
+  select p_agency_id, skipped.batch_id, skipped.id, 'skipped', v_note,
+         jsonb_strip_nulls(jsonb_build_object('rule', 'do_not_call', 'asked_in_call', listed.call_id)), listed.added_by, v_now
+  from skipped
+  join public.do_not_call as listed on listed.agency_id = p_agency_id and listed.phone_number = skipped.phone_number;
+  get diagnostics v_skipped = row_count;
+  perform batchline.complete_batches(v_batches);
+  return v_skipped;
+end;
+$$;
+
+-- Puts numbers on an agency's do-not-call list and takes who waits at them out of all its batches; what is claimed is
+-- released before. After the commit no call to them begins: begin_dial waits for the same lock, then reads the list.
+-- The batches of live calls are locked too. Webhooks put contacts back under the batch's lock alone: so they either have
+-- done it by now, or read the list. The numbers come without repeats. Planned anew each time, as dial_room is.
+-- To skip a hundred thousand would take longer than a request may: those beyond v_at_once are left to skip_forbidden, and
+-- counted as skipped here, since they are not called any more.
+create or replace function batchline.forbid_numbers(
+  p_agency_id uuid, p_phone_numbers text[], p_reason text, p_actor uuid default null, p_call_id uuid default null
+)
+returns jsonb
+language plpgsql volatile
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+  v_now timestamptz;
+  v_batches uuid[];
+  v_call public.calls;
+  v_added int;
+  v_skipped bigint;
+  v_at_once constant int := 2000;
+begin
+  perform batchline.lock_agency(p_agency_id);
+  v_batches := batchline.batches_waiting_for(p_agency_id, p_phone_numbers);
+  perform batchline.lock_batches(v_batches);
+  v_now := batchline.clock();
+  for v_call in
+    select * from public.calls
+    where status = 'claimed' and id = any (array(
+      select live.id
+      from unnest(p_phone_numbers) as forbidden (phone_number)
+      cross join lateral (
+        select call.id from public.calls as call
+        where call.agency_id = p_agency_id and call.to_number = forbidden.phone_number and call.is_live
+        offset 0
+      ) as live
+    ))
+    order by id
+    for update
+  loop
+    perform batchline.release_call(v_call, v_now, 'The number was put on the do-not-call list');
+  end loop;
+
+  insert into public.do_not_call (agency_id, phone_number, reason, added_by, call_id, created_at)
+  select p_agency_id, forbidden.phone_number, p_reason, p_actor, p_call_id, v_now
+  from unnest(p_phone_numbers) with ordinality as forbidden (phone_number, place)
+  order by forbidden.place
+  on conflict (agency_id, phone_number) do nothing;
+  get diagnostics v_added = row_count;
+
+  v_skipped := batchline.skip_numbers(p_agency_id, p_phone_numbers, v_at_once);
+  if v_skipped = v_at_once then
+    v_skipped := v_skipped + batchline.leave_to_skip(p_agency_id, p_phone_numbers);
+  end if;
+  perform batchline.complete_batches(v_batches);
+  return jsonb_build_object(
+    'added', v_added, 'already_listed', cardinality(p_phone_numbers) - v_added, 'contacts_skipped', v_skipped
+  );
+end;
+$$;
+
+-- What forbid_numbers left to be done: a bounded part of those who wait at numbers on the do-not-call list; whether more
+-- are left. Nobody at them is dialled meanwhile, since claim and begin read the list. The agency is locked.
+create or replace function batchline.skip_forbidden(p_agency_id uuid)
+returns boolean
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_numbers text[] := array(
+    select phone_number from public.do_not_call where agency_id = p_agency_id and skipping order by id limit 1000
+  );
+begin
+  if v_numbers = '{}' then
+    return false;
+  end if;
+  perform batchline.skip_numbers(p_agency_id, v_numbers, 1000);
+  update public.do_not_call
+  set skipping = false
+  where agency_id = p_agency_id and phone_number = any (v_numbers)
+    and batchline.count_waiting_at(p_agency_id, phone_number) = 0;
+  return exists (select from public.do_not_call where agency_id = p_agency_id and skipping);
+end;
+$$;
+
 -- How an import stands, for the worker that asks: "mine" tells whether its lease still holds.
 create or replace function batchline.contact_import_progress(p_import public.contact_imports, p_worker text)
 returns jsonb
@@ -181,6 +442,36 @@ begin
     perform batchline.complete_batches(array[v_import.batch_id]);
   end if;
   return v_import;
+end;
+$$;
+
+-- From now on the numbers may be dialled again, by contacts that are added from now on: who was skipped stays skipped.
+-- So whoever is still to be skipped has to be, before.
+create or replace function batchline.remove_from_do_not_call(p_user_id uuid, p_phone_numbers text[])
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_user public.users := batchline.require_user(p_user_id, true);
+  v_removed int;
+begin
+  perform batchline.lock_agency(v_user.agency_id);
+  if exists (
+    select from public.do_not_call
+    where agency_id = v_user.agency_id and skipping and phone_number = any (p_phone_numbers)
+  ) then
+    perform batchline.refuse(
+      409, 'still_skipping',
+      'Some of the numbers were listed a moment ago and people at them are still being skipped. Please try again in a minute.'
+    );
+  end if;
+  delete from public.do_not_call
+  where agency_id = v_user.agency_id
+    and phone_number = any (p_phone_numbers || array(  -- erased people too
+      select batchline.erased_number(v_user.agency_id, phone_number) from unnest(p_phone_numbers) as listed (phone_number)
+    ));
+  get diagnostics v_removed = row_count;
+  return jsonb_build_object('removed', v_removed);
 end;
 $$;
 
@@ -411,15 +702,23 @@ $$;
 
 revoke all on function
   batchline.contact_notice(public.campaign_contacts),
+  batchline.count_waiting_at(uuid, text),
+  batchline.leave_to_skip(uuid, text[]),
   batchline.list_objects(uuid),
   batchline.lists_naming(uuid, text),
   batchline.note_skipped_contacts(),
+  batchline.skip_forbidden(uuid),
+  batchline.skip_numbers(uuid, text[], int),
   batchline.split_erased(public.contact_imports, jsonb)
 from public, anon, authenticated;
 grant execute on function
   batchline.contact_notice(public.campaign_contacts),
+  batchline.count_waiting_at(uuid, text),
+  batchline.leave_to_skip(uuid, text[]),
   batchline.list_objects(uuid),
   batchline.lists_naming(uuid, text),
   batchline.note_skipped_contacts(),
+  batchline.skip_forbidden(uuid),
+  batchline.skip_numbers(uuid, text[], int),
   batchline.split_erased(public.contact_imports, jsonb)
 to service_role;
