@@ -33,6 +33,10 @@ UPLOADS_ASKED_FOR = 100  # in one run; those asked for longest ago first
 MAX_FILE_BYTES = 100 * 1024 * 1024
 WRITES_KEPT_BACK = 4  # the last chunk and the release, each with one repetition
 FAILURE = "Something went wrong on our side; the import goes on with a later run"
+MOST_FAILED_RUNS = 10
+STOPPED = (
+    "Reading stopped ten times in a row without getting any further. Upload the file again, in parts if it stops again"
+)
 REPLACED = "The file was replaced or removed while it was being read; upload it again"
 
 
@@ -128,6 +132,7 @@ class Import:
     def _leave(self) -> None:
         """Work, then give the import back as what it has become."""
         try:
+            _check_attempts(self._progress)
             if self._work():
                 self._finish()
             else:
@@ -186,6 +191,12 @@ class Import:
     def _verb(self, name: str, *, large: bool = False, **params: Any) -> None:
         given = {"p_import_id": self._progress["import_id"], "p_worker": self._worker, **params}
         self._progress = rpc(name, given, large=large)
+
+
+def _check_attempts(progress: Progress) -> None:
+    if progress["attempts"] >= MOST_FAILED_RUNS:
+        logger.error("A list is given up", extra={"import_id": progress["import_id"]})
+        raise ListError(STOPPED)
 
 
 def _check_size(size: int) -> None:
