@@ -22,11 +22,22 @@ NAMING = [*LINES[: CHUNK + 2], (PERSON, "Hopper"), *LINES[CHUNK + 2 :], (PERSON,
 FIRST_ROW, LAST_ROW = CHUNK + 4, len(NAMING) + 1
 WHEREVER = """
 select count(*)
-from public.campaign_contacts as contact
-full join public.contact_import_faults as fault on false
-full join public.call_events as event on false
-where concat(to_jsonb(contact), to_jsonb(fault), to_jsonb(event)) ~ %s
+from (
+  select agency_id, to_jsonb(contact) as row from public.campaign_contacts as contact
+  union all
+  select agency_id, to_jsonb(event) from public.call_events as event
+  union all
+  select agency_id, to_jsonb(fault)
+  from public.contact_import_faults as fault
+  join public.contact_imports as list on list.id = fault.import_id
+) as found
+where agency_id = %s and row::text ~ %s
 """
+
+
+def traces(world: World) -> int:
+    """How many of the agency's rows name the person."""
+    return world.value(WHEREVER, world.agency.id, f"{PERSON[1:]}|Hopper")
 
 
 def erase(world: World) -> int:
@@ -41,7 +52,7 @@ def assert_forgotten(listed: List) -> None:
     today = f"{world.value('select batchline.clock()'):%Y-%m-%d}"
     assert (row["status"], row["added"], row["rows_read"]) == ("completed", len(OTHERS), len(NAMING))
     assert listed.numbers() == OTHERS
-    assert world.value(WHEREVER, f"{PERSON[1:]}|Hopper") == 0
+    assert traces(world) == 0
     assert all(fault[2] == f"the person was erased on {today}" for fault in listed.faults())
 
 
@@ -75,7 +86,7 @@ def test_a_chunk_that_was_read_before_the_erasure_and_is_written_after_it_holds_
     row = listed.row()
     # By then the first row may have been stored, and was erased there.
     assert row["added"] + row["erased"] + row["duplicates_skipped"] == len(NAMING)
-    assert world.value(WHEREVER, f"{PERSON[1:]}|Hopper") == 0
+    assert traces(world) == 0
     assert [number for number in listed.numbers() if not number.startswith("erased:")] == OTHERS
 
 
@@ -100,7 +111,7 @@ def test_an_erasure_between_the_last_chunk_and_the_report_leaves_the_report_with
 
     listed.run()
 
-    assert world.value(WHEREVER, f"{PERSON[1:]}|Hopper") == 0
+    assert traces(world) == 0
     assert PERSON[1:] not in f"{listed.report()}"
     assert listed.row()["erased"] == 0
 
@@ -113,7 +124,7 @@ def test_a_list_that_is_asked_for_after_the_erasure_names_a_stranger(world: Worl
 
     assert (listed.row()["erased"], listed.row()["duplicates_skipped"]) == (0, 1)
     assert PERSON in listed.numbers()
-    assert world.value(WHEREVER, f"{PERSON[1:]}|Hopper") > 0
+    assert traces(world) > 0
 
 
 def test_a_list_of_nobody_but_the_erased_has_failed_and_says_why(world: World) -> None:
