@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from shared import crash_points
 from shared.calling_hours import HasCallingHours
 from shared.contacts import Contact, Text, one_per_number
 from shared.database import rpc, rpc_as
@@ -168,9 +169,11 @@ def append(caller: Caller, more: MoreContacts, attempt: Attempt) -> Created[Appe
     (idempotency).
     """
     batch = {"p_user_id": caller.user_id, "p_batch_id": more.batch_id}
+    crash_points.reach("append_asked")
     answer = rpc(
         "append_call_contacts", {**batch, "p_list": _list(more.contacts), "p_once": attempt.once}, repeatable=False
     )
+    crash_points.reach("append_stored")
     return Created(answer, answer.pop("replayed", False))
 
 

@@ -12,6 +12,8 @@ so that the whole of it stands still.
 * answered     *  the provider's answer is there
 * before_settle   the results of a turn are about to be written
 * settled         they have been written, and their thread knows
+* append_asked     calls-batch-append is about to ask the database
+* append_stored    the database has answered calls-batch-append, its caller has not heard yet
 * tasks_stored    batch-call-create has put the list into object storage and has not asked the database
 * event_verified  webhook-ingest has accepted the signature and has written nothing
 * event_ingested  webhook-ingest has committed and not yet answered

@@ -30,6 +30,8 @@ TEXTS = ("first_name", "last_name", "company", "title")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 # What a spreadsheet makes of a long number: 1.23E+10, or 1,23E+10.
 IN_POWERS_OF_TEN = re.compile(r"\+?\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
+# Beyond the five that spreadsheets show: with all its digits the report would hold the number of whoever is erased.
+FURTHER_DIGITS = re.compile(r"(?<=[.,]\d{5})\d+")
 
 
 class ContactReader:
@@ -110,7 +112,7 @@ def why_no_number(text: str) -> tuple[str, object]:
     if not text:
         return "no_number", None
     if IN_POWERS_OF_TEN.fullmatch(text):
-        return "excel_number", text[:30]
+        return "excel_number", FURTHER_DIGITS.sub("…", text)[:30]
     if re.search(r"\d\s*(?:ext\.?|x|#)\s*\d+$", text, re.IGNORECASE):
         return "extension", None
     if not text.lstrip("'( ").startswith("+") and len(re.findall(r"\d", text)) > 6:

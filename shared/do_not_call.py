@@ -75,7 +75,10 @@ def add(caller: Caller, numbers: NumbersToAdd, attempt: Attempt) -> Created[Adde
 
 
 def remove(caller: Caller, numbers: NumbersToRemove) -> RemovedNumbers:
-    """Take numbers off the list; contacts that were skipped stay so. Raises ForbiddenError."""
+    """Take numbers off the list; contacts that were skipped stay so.
+
+    Raises ForbiddenError, ConflictError (people at them are still being skipped).
+    """
     params = {"p_user_id": caller.user_id, "p_phone_numbers": _distinct(numbers.phone_numbers)}
     return rpc("remove_from_do_not_call", params, repeatable=False)
 

@@ -13,7 +13,10 @@ from shared.batch_answers import Count
 
 
 class AddedNumbers(TypedDict):
-    """How many numbers are new on the list, how many were there, and how many people are not called because of it."""
+    """How many numbers are new on the list, how many were there, and how many people are not called because of it.
+
+    Of those people the first 2,000 are `skipped` at once, the others within the next minutes.
+    """
 
     added: Count
     already_listed: Count

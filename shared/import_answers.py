@@ -23,7 +23,8 @@ class CreatedImport(TypedDict):
 
 
 class ContactImport(TypedDict):
-    """A list and how far it is. A row was added, had a number that the batch has already, or was invalid.
+    """A list and how far it is. A row was added, had a number that the batch has already, was invalid, or is about a
+    person who was erased since the file was asked for (`erased`): that one is neither stored nor called.
 
     Of those added, `skipped` will not be dialled. `columns` says what each column of the file was read as. The report
     is a CSV with a line for each fault: row, column, problem, what to do; its link is good for an hour.
@@ -38,6 +39,7 @@ class ContactImport(TypedDict):
     skipped: Count
     duplicates_skipped: Count
     invalid: Count
+    erased: Count
     columns: dict[str, str] | None
     report_rows: Count | None
     report_url: str | None

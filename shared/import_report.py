@@ -52,6 +52,7 @@ FAULTS = {
         "the quotation marks do not match",
         'Close each one; one that belongs to the text is written twice: ""',
     ),
+    "erased": ("the person was erased on {0}", "Nothing: they are not called by a list that was asked for before"),
     "duplicate": ("the number is in the list already", "Nothing: it is called once, as its first row says"),
 }
 

@@ -33,6 +33,10 @@ UPLOADS_ASKED_FOR = 100  # in one run; those asked for longest ago first
 MAX_FILE_BYTES = 100 * 1024 * 1024
 WRITES_KEPT_BACK = 4  # the last chunk and the release, each with one repetition
 FAILURE = "Something went wrong on our side; the import goes on with a later run"
+MOST_FAILED_RUNS = 10
+STOPPED = (
+    "Reading stopped ten times in a row without getting any further. Upload the file again, in parts if it stops again"
+)
 REPLACED = "The file was replaced or removed while it was being read; upload it again"
 
 
@@ -53,6 +57,8 @@ class Progress(TypedDict):
     duplicates_skipped: int
     skipped: int
     invalid: int
+    erased: int
+    attempts: int
     error: str | None
 
 
@@ -126,6 +132,7 @@ class Import:
     def _leave(self) -> None:
         """Work, then give the import back as what it has become."""
         try:
+            _check_attempts(self._progress)
             if self._work():
                 self._finish()
             else:
@@ -186,6 +193,12 @@ class Import:
         self._progress = rpc(name, given, large=large)
 
 
+def _check_attempts(progress: Progress) -> None:
+    if progress["attempts"] >= MOST_FAILED_RUNS:
+        logger.error("A list is given up", extra={"import_id": progress["import_id"]})
+        raise ListError(STOPPED)
+
+
 def _check_size(size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise ListError("The file is larger than 100 MB; upload it in parts")
@@ -195,7 +208,7 @@ def _check_size(size: int) -> None:
 
 def _result(progress: Progress, *, lost: bool) -> dict[str, object]:
     """A list's entry: where it goes on, or why it does not."""
-    names = ("import_id", "batch_id", "status", "rows_read", "added", "duplicates_skipped", "invalid")
+    names = ("import_id", "batch_id", "status", "rows_read", "added", "duplicates_skipped", "invalid", "erased")
     counted: dict[str, object] = {name: progress[name] for name in names}
     if lost:
         return {**counted, "reason": "lease_lost"}

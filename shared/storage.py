@@ -12,10 +12,11 @@ from shared.errors import AppError
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
 LINK_SECONDS = 3600
 PART_BYTES = 8 * 1024 * 1024  # S3 takes at most 10,000 parts, each but the last of at least 5 MiB
+MOST_AT_ONCE = 1000  # that one request may delete
 NOT_THERE = {"404", "NoSuchKey", "412", "PreconditionFailed"}
 _one_at_a_time = Lock()  # boto3's default session cannot make clients in two threads at once
 
@@ -161,11 +162,23 @@ def remove_all(prefix: str) -> int:
         for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             names = [{"Key": found["Key"]} for found in page.get("Contents", ())]
             if names:
-                answer = _client().delete_objects(Bucket=bucket, Delete={"Objects": names, "Quiet": True})
-                if answer.get("Errors"):
-                    raise StorageError(f"{prefix}: {answer['Errors'][0]}")
+                _delete(names)
                 removed += len(names)
     return removed
+
+
+def remove_many(names: Sequence[str]) -> None:
+    """Throw objects away; those that are not there are no error. Raises StorageError."""
+    for start in range(0, len(names), MOST_AT_ONCE):
+        objects = [{"Key": name} for name in names[start : start + MOST_AT_ONCE]]
+        with _failures(names[start]):
+            _delete(objects)
+
+
+def _delete(objects: Sequence[Mapping[str, str]]) -> None:
+    where = {"Bucket": settings().storage_bucket, "Delete": {"Objects": objects, "Quiet": True}}
+    if errors := _client().delete_objects(**where).get("Errors"):
+        raise StorageError(f"{errors[0]}")
 
 
 def close() -> None:

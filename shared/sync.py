@@ -104,10 +104,12 @@ async def _run(
     }
     jobs: list[Progress] = await asyncio.to_thread(database.rpc, "claim_sync_jobs", params, repeatable=False)
     crash_points.reach("sync_claimed")
-    if not jobs:
-        return []
+    given_up = [job for job in jobs if job["status"] == "failed"]
+    for job in given_up:
+        logger.error("An import is given up", extra={"job_id": job["job_id"], "agency_id": job.get("agency_id")})
     async with History() as history:
-        return await asyncio.gather(*(Import(job, worker, history, deadline).run() for job in jobs))
+        imports = [Import(job, worker, history, deadline).run() for job in jobs if job not in given_up]
+        return [*(_result(job, lost=False) for job in given_up), *await asyncio.gather(*imports)]
 
 
 class Import:

@@ -27,11 +27,14 @@ create table public.contact_imports (
   started_at timestamptz,
   completed_at timestamptz,
   last_activity_at timestamptz,
+  erased int not null default 0,  -- rows about people who have been erased since the file was asked for
   constraint import_status_is_known check (status in ('pending', 'in_progress', 'completed', 'failed')),
   constraint import_counters_are_not_negative check (
-    least(cursor, rows_seen, added, duplicates_skipped, skipped, invalid, report_rows, attempts) >= 0
+    least(cursor, rows_seen, added, duplicates_skipped, skipped, invalid, report_rows, attempts, erased) >= 0
   ),
-  constraint import_counters_add_up check (rows_read = added + duplicates_skipped + invalid and skipped <= added),
+  constraint import_counters_add_up check (
+    rows_read = added + duplicates_skipped + invalid + erased and skipped <= added
+  ),
   constraint import_reads_no_further_than_the_file check (cursor <= coalesce(size_bytes, 0)),
   constraint import_knows_its_file_whole check ((etag is null) = (size_bytes is null)),
   constraint import_started_at_unset_while_pending check (status <> 'pending' or started_at is null),

@@ -12,15 +12,7 @@ begin
     return null;
   end if;
   insert into public.notices (agency_id, batch_id, contact_id, event, data, next_attempt_at, created_at)
-  select contact.agency_id, contact.batch_id, contact.id, 'contact.finished',
-         jsonb_build_object(
-           'status', contact.status,
-           'outcome', contact.outcome,
-           'attempts', contact.attempts,
-           'duration_seconds', contact.duration_seconds,
-           'call_id', contact.call_id,
-           'completed_at', public.iso_utc(contact.completed_at)
-         ),
+  select contact.agency_id, contact.batch_id, contact.id, 'contact.finished', batchline.contact_notice(contact),
          v_now, v_now
   from new_rows as contact
   join old_rows as before using (id)

@@ -21,6 +21,7 @@ begin
     'skipped', skipped,
     'duplicates_skipped', duplicates_skipped,
     'invalid', invalid,
+    'erased', erased,
     'columns', columns,
     'report_rows', report_rows,
     'expires_at', public.iso_utc(expires_at),

@@ -21,6 +21,7 @@ declare
   v_next timestamptz;
   v_opening record;
   v_waiting boolean := false;
+  v_skipping boolean := false;
   v_turn int := 0;
 begin
   foreach v_agency_id in array v_agencies loop
@@ -33,6 +34,10 @@ begin
       continue;
     end if;
     v_next := least(v_next, batchline.start_call_batches(v_agency_id));
+    if batchline.skip_forbidden(v_agency_id) then
+      v_skipping := true;
+      v_next := batchline.clock();
+    end if;
     -- One instant for both: a place that opens between two would be neither taken nor foretold.
     v_now := batchline.clock();
     perform batchline.refresh_batch_zones(v_agency_id, v_now);
@@ -57,7 +62,7 @@ begin
 
   return jsonb_build_object(
     'active', cardinality(v_agencies) > 0,
-    'resting', v_calls = '{}' and batchline.all_rest(v_agencies, v_now),
+    'resting', v_calls = '{}' and not v_skipping and batchline.all_rest(v_agencies, v_now),
     'calls', batchline.dial_orders(v_calls),
     'next_claim_in', case when v_next is not null then greatest(0, extract(epoch from v_next - batchline.clock())) end,
     'waiting_for_slot', v_waiting

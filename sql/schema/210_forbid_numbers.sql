@@ -2,6 +2,8 @@
 -- released before. After the commit no call to them begins: begin_dial waits for the same lock, then reads the list.
 -- The batches of live calls are locked too. Webhooks put contacts back under the batch's lock alone: so they either have
 -- done it by now, or read the list. The numbers come without repeats. Planned anew each time, as dial_room is.
+-- To skip a hundred thousand would take longer than a request may: those beyond v_at_once are left to skip_forbidden, and
+-- counted as skipped here, since they are not called any more.
 create function batchline.forbid_numbers(
   p_agency_id uuid, p_phone_numbers text[], p_reason text, p_actor uuid default null, p_call_id uuid default null
 )
@@ -15,7 +17,8 @@ declare
   v_batches uuid[];
   v_call public.calls;
   v_added int;
-  v_skipped int;
+  v_skipped bigint;
+  v_at_once constant int := 2000;
 begin
   perform batchline.lock_agency(p_agency_id);
   v_batches := batchline.batches_waiting_for(p_agency_id, p_phone_numbers);
@@ -45,7 +48,10 @@ begin
   on conflict (agency_id, phone_number) do nothing;
   get diagnostics v_added = row_count;
 
-  v_skipped := batchline.skip_numbers(p_agency_id, p_phone_numbers, p_actor, p_call_id);
+  v_skipped := batchline.skip_numbers(p_agency_id, p_phone_numbers, v_at_once);
+  if v_skipped = v_at_once then
+    v_skipped := v_skipped + batchline.leave_to_skip(p_agency_id, p_phone_numbers);
+  end if;
   perform batchline.complete_batches(v_batches);
   return jsonb_build_object(
     'added', v_added, 'already_listed', cardinality(p_phone_numbers) - v_added, 'contacts_skipped', v_skipped

@@ -18,6 +18,8 @@ as $$
     'duplicates_skipped', p_import.duplicates_skipped,
     'skipped', p_import.skipped,
     'invalid', p_import.invalid,
+    'erased', p_import.erased,
+    'attempts', p_import.attempts,
     'error', p_import.error_message
   );
 $$;

@@ -21,7 +21,8 @@ begin
       v_batch, 'appended', p_error_message, v_import.created_by,
       jsonb_build_object(
         'import_id', v_import.id, 'status', p_status, 'added', v_import.added,
-        'duplicates_skipped', v_import.duplicates_skipped, 'skipped', v_import.skipped, 'invalid', v_import.invalid
+        'duplicates_skipped', v_import.duplicates_skipped, 'skipped', v_import.skipped, 'invalid', v_import.invalid,
+        'erased', v_import.erased
       )
     );
     perform batchline.complete_batches(array[v_import.batch_id]);

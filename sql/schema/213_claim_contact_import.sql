@@ -1,5 +1,6 @@
 -- The import that has waited longest of those whose file is there and that no worker has: pending, or in_progress
--- without a valid lease -> in_progress with a lease. Null where there is none.
+-- without a valid lease -> in_progress with a lease. Null where there is none. A lease that ran out is a worker that
+-- stopped without a word: a failed run like others, and after ten in a row the next worker ends the import.
 create function batchline.claim_contact_import(p_worker text, p_lease_seconds double precision)
 returns jsonb
 language plpgsql volatile
@@ -13,6 +14,8 @@ begin
   set status = 'in_progress',
       claimed_by = p_worker,
       claimed_until = v_now + make_interval(secs => p_lease_seconds),
+      attempts = list.attempts + (list.claimed_by is not null)::int,
+      last_error_at = case when list.claimed_by is not null then v_now else list.last_error_at end,
       resume_after = null,
       started_at = coalesce(list.started_at, v_now),
       last_activity_at = v_now

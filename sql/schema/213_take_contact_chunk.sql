@@ -6,14 +6,15 @@ returns public.contact_imports
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_done jsonb := batchline.append_contacts(p_batch, p_chunk -> 'contacts');
+  v_split record := batchline.split_erased(p_import, p_chunk -> 'contacts');
+  v_done jsonb := batchline.append_contacts(p_batch, v_split.kept);
   v_known int := jsonb_array_length(v_done -> 'duplicates');
-  v_faults jsonb := p_chunk -> 'faults';
+  v_faults jsonb := (p_chunk -> 'faults') || v_split.faults;
   v_import public.contact_imports;
 begin
   if v_known > 0 then
     v_faults := v_faults || (
-      select jsonb_agg(jsonb_build_array(p_chunk -> 'contacts' -> (place::int - 1) -> 'row', null, 'duplicate', null))
+      select jsonb_agg(jsonb_build_array(v_split.kept -> (place::int - 1) -> 'row', null, 'duplicate', null))
       from jsonb_array_elements_text(v_done -> 'duplicates') as place
     );
   end if;
@@ -29,6 +30,7 @@ begin
       duplicates_skipped = list.duplicates_skipped + (p_chunk ->> 'duplicates')::int + v_known,
       skipped = list.skipped + (v_done ->> 'skipped')::int,
       invalid = list.invalid + (p_chunk ->> 'invalid')::int,
+      erased = list.erased + jsonb_array_length(v_split.faults),
       columns = p_chunk -> 'columns',
       attempts = 0,
       error_message = null,

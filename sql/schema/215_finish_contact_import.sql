@@ -12,7 +12,7 @@ begin
   then
     v_failure := case
       when v_import.rows_read = 0 then 'The file holds no rows below its header'
-      when v_import.rows_read = v_import.invalid then
+      when v_import.rows_read = v_import.invalid + v_import.erased then
         format('None of the %s rows could be used; the report says why', v_import.rows_read)
     end;
     v_import := batchline.end_contact_import(

@@ -26,6 +26,14 @@ begin
   get diagnostics v_more = row_count;
   v_changed := v_changed + v_more;
 
+  -- What a list called its columns, and why it failed.
+  update public.contact_imports
+  set columns = batchline.without_number(columns::text, p_phone_number)::jsonb,
+      error_message = batchline.without_number(error_message, p_phone_number)
+  where agency_id = p_agency_id and position(v_digits in concat_ws(' ', columns::text, error_message)) > 0;
+  get diagnostics v_more = row_count;
+  v_changed := v_changed + v_more;
+
   update public.historical_sync_failures
   set reason = batchline.without_number(reason, p_phone_number),
       ultravox_call_id = batchline.without_number(ultravox_call_id, p_phone_number)

@@ -23,6 +23,7 @@ begin
   join public.campaign_contacts as contact
     on contact.batch_id = batch.id and contact.phone_number in (p_phone_number, v_hash)
   where batch.agency_id = v_agency_id;
+  v_batch_ids := v_batch_ids || batchline.lists_naming(v_agency_id, p_phone_number);
   perform batchline.lock_batches(v_batch_ids);
   perform batchline.release_or_refuse(v_agency_id, p_phone_number);
   v_call_ids := batchline.calls_of_person(v_agency_id, v_contact_ids, p_phone_number);
@@ -46,6 +47,6 @@ begin
       from public.call_batches
       where id = any (v_batch_ids) and tasks_object is not null and deleted_at is null
     )
-  );
+  ) || batchline.list_objects(v_agency_id);
 end;
 $$;

@@ -37,7 +37,7 @@ grant select on public.historical_sync_failures to authenticated;
 grant select (
   id, status, agency_id, batch_id, expires_at, size_bytes, cursor, rows_seen, rows_read, added, duplicates_skipped,
   skipped, invalid, columns, report_rows, error_message, created_by, created_at, started_at, completed_at,
-  last_activity_at
+  last_activity_at, erased
 ) on public.contact_imports to authenticated;
 grant select (id, agency_id, name, api_key, created_by, created_at, last_used_at, revoked_at)
   on public.api_keys to authenticated;

@@ -1,4 +1,5 @@
-"""What a forked worker does: one run of the processor, or webhook-ingest behind a port, held where it was told to."""
+"""What a forked worker does: one run of the processor, one request that appends, or webhook-ingest behind a port; held
+where it was told to."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
+from uuid import UUID
 
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.utilities.parameters import SSMProvider
@@ -18,7 +20,10 @@ from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDE
 
 from local import functions
 from local.events import HttpRequest, to_event
-from shared import crash_points, dialer, ultravox
+from shared import batches, crash_points, dialer, ultravox
+from shared.auth import Caller
+from shared.errors import BadRequestError
+from shared.idempotency import Attempt
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -29,8 +34,9 @@ INGEST = FUNCTIONS["webhook-ingest"].resolve()
 
 
 class Order(TypedDict):
-    """`task` is dial, gap or ingest; `environment` and `constants` (of shared.dialer) are its settings.
+    """`task` is dial, gap, append or ingest; `environment` and `constants` (of shared.dialer) are its settings.
 
+    `request` is what is to be appended: by which user, the body, the Idempotency-Key.
     At the `nth` time that it comes to `point` it says so and waits until it is told to go on; no point: never.
     """
 
@@ -43,6 +49,7 @@ class Order(TypedDict):
     agency_id: str | None
     seconds: float
     port: int
+    request: dict[str, Any]
 
 
 def prepare() -> None:
@@ -60,7 +67,7 @@ def live(order: Order, line: socket.socket) -> None:
         setattr(dialer, name, value)
     if order["point"]:
         crash_points.hook = Hold(line, order["point"], order["nth"]).reach
-    {"dial": _dial, "gap": _gap, "ingest": _ingest}[order["task"]](order, line)
+    {"dial": _dial, "gap": _gap, "append": _append, "ingest": _ingest}[order["task"]](order, line)
 
 
 @dataclass
@@ -123,6 +130,19 @@ def _current_task() -> object:
         return asyncio.current_task()
     except RuntimeError:  # another thread: it has none
         return None
+
+
+def _append(order: Order, line: socket.socket) -> None:
+    """What calls-batch-append answers, and whether it had done so before; of a refusal, the code."""
+    request = order["request"]
+    more = batches.MoreContacts.model_validate_json(request["body"])
+    attempt = Attempt.of("", {"idempotency-key": request["key"]}, more)
+    try:
+        created = batches.append(Caller(UUID(request["user_id"]), ""), more, attempt)
+    except BadRequestError as refusal:
+        say(line, "result", {"refused": refusal.code})
+    else:
+        say(line, "result", {**created.body, "replayed": created.replayed})
 
 
 def _ingest(order: Order, line: socket.socket) -> None:

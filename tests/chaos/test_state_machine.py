@@ -17,7 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.chaos.sql import process
 from tests.chaos.sql.machine import Campaigns
 from tests.chaos.sql.provider import DoubleDialError
-from tests.chaos.sql.redial import RedialOnTimeOut
+from tests.chaos.sql.redial import OnlyDoubleDials, RedialOnTimeOut
 from tests.conftest import database
 
 if TYPE_CHECKING:
@@ -82,4 +82,4 @@ def test_a_worker_that_wakes_late_and_dials_is_found_out(
 ) -> None:
     monkeypatch.setattr(process, "DIAL_BY", 86_400)
     with pytest.raises(DoubleDialError):
-        _explore(Campaigns, connection, 500, (Phase.generate,))
+        _explore(OnlyDoubleDials, connection, 500, (Phase.generate,))

@@ -21,7 +21,7 @@ from tests.chaos import timers
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-USUAL: dict[str, Any] = {"point": None, "nth": 1, "agency_id": None, "seconds": 60, "port": 0}
+USUAL: dict[str, Any] = {"point": None, "nth": 1, "agency_id": None, "seconds": 60, "port": 0, "request": {}}
 GRACE = 60.0  # seconds that a worker may be silent beyond those that its run is given
 
 

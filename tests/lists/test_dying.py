@@ -126,3 +126,36 @@ def test_two_processors_at_once_share_the_lists(world: World) -> None:
     assert len(entries) == 5
     for sample, one in zip(samples, listed, strict=True):
         sample.assert_whole(one)
+
+
+def test_the_tenth_worker_in_a_row_that_dies_before_its_first_chunk_ends_the_import(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    sample = Sample("dying", 2 * CHUNK)
+    listed = List.of(world, sample.content)
+    listed.set("attempts", 8)
+    for _ in range(2):
+        with worker("import_before_record") as killed:
+            killed.wait_until_reached()
+            killed.kill()
+        listed.expire()
+
+    entry = listed.run()
+
+    assert (entry["status"], entry["error"]) == ("failed", lists.STOPPED)
+    assert (listed.row()["attempts"], listed.contacts(), listed.file()) == (10, [], None)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["A list is given up"]
+
+
+def test_a_chunk_between_them_begins_the_count_of_dead_workers_anew(world: World) -> None:
+    sample = Sample("dying", 3 * CHUNK)
+    listed = List.of(world, sample.content)
+    listed.set("attempts", 9)
+    with worker("import_before_record", 2) as killed:
+        killed.wait_until_reached()
+        killed.kill()
+    listed.expire()
+
+    listed.run()
+
+    sample.assert_whole(listed)

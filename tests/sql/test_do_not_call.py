@@ -10,13 +10,14 @@ import pytest
 
 from tests.factories import forbid_number
 from tests.sql import payloads
-from tests.sql.checks import assert_sound
+from tests.sql.checks import assert_sound, query
 from tests.sql.world import CALL_STATES, World, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from tests.factories import Connection
     from tests.sql.races import Race
 
     Start = Callable[[World, Callable[[], object]], Race[Any]]
@@ -254,3 +255,91 @@ def test_who_was_stored_while_the_number_was_being_listed_is_never_called(world:
     assert (contact["status"], contact["reason"]) == ("skipped", "On the do-not-call list")
     assert world.batch(batch_id)["status"] == "completed"
     assert_sound(world.connection)
+
+
+@pytest.fixture
+def few_at_once(connection: Connection) -> None:
+    """Three people are skipped by the request and five by each turn, instead of thousands."""
+    for name, constant, few in (
+        ("forbid_numbers", ":= 2000", ":= 3"),
+        ("skip_forbidden", "v_numbers, 1000", "v_numbers, 5"),
+    ):
+        ((body,),) = query(connection, f"select pg_get_functiondef('batchline.{name}'::regproc)")
+        assert body.count(constant) == 1
+        connection.execute(body.replace(constant, few).encode())
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_of_many_people_some_are_skipped_at_once_and_the_rest_by_the_processor(world: World) -> None:
+    numbers = world.numbers(6)
+    batches = [world.processing(numbers), world.batch_in("paused"), world.create(numbers, status="draft")]
+    others = {row["id"] for row in world.contacts(batches[1])}
+    answer = world.forbid(numbers, p_reason="Complaint")
+    assert answer == {"added": 6, "already_listed": 0, "contacts_skipped": 12}
+    assert sum(world.batch(one)["skipped"] for one in batches) == 3
+    assert_sound(world.connection)
+
+    turns = 0
+    while any(row["skipping"] for row in world.all_listed()):
+        answer = world.claim_answer()
+        assert (answer["calls"], answer["active"]) == ([], True)
+        assert_sound(world.connection)
+        turns += 1
+
+    assert turns == 2
+    assert [world.batch(one)["status"] for one in batches] == ["completed", "paused", "draft"]
+    assert world.batch(batches[2])["skipped"] == 6
+    assert {row["status"] for row in world.contacts(batches[1])} == {"queued"}
+    told = [row for row in world.events(event="skipped") if row["contact_id"] not in others]
+    assert len({row["contact_id"] for row in told}) == len(told) == 12
+    assert {(row["reason"], row["detail"]["rule"]) for row in told} == {("On the do-not-call list", "do_not_call")}
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_nobody_who_is_still_to_be_skipped_is_called_whatever_their_batch_is_told(world: World) -> None:
+    numbers = world.numbers(9)
+    batch_id = world.processing(numbers)
+    claimed = world.claim(2)
+    draft = world.create(numbers, status="draft")
+    world.forbid(numbers)
+
+    assert world.begin(claimed) == []
+    world.execute(draft)
+    world.append(batch_id, world.numbers(1))
+    dialled = world.dial()
+    while any(row["skipping"] for row in world.all_listed()):
+        dialled += world.dial()
+
+    assert [world.call(one)["to_number"] in numbers for one in dialled] == [False]
+    assert {row["status"] for row in world.contacts(draft)} == {"skipped"}
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_an_agency_with_nothing_else_to_do_needs_a_worker_until_all_are_skipped(world: World) -> None:
+    numbers = world.numbers(6)
+    world.create(numbers, status="draft")
+    assert not world.claim_answer()["active"]
+
+    world.forbid(numbers)
+
+    assert str(world.agency.id) in world.verb("dialling_agencies")
+    answer = world.claim_answer()
+    assert (answer["active"], answer["resting"]) == (True, True)
+    assert not world.claim_answer()["active"]
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_number_leaves_the_list_only_when_nobody_at_it_is_still_to_be_skipped(world: World) -> None:
+    numbers = world.numbers(9)
+    world.create(numbers, status="draft")
+    world.forbid(numbers)
+    remove = {"p_user_id": world.agency.owner, "p_phone_numbers": numbers}
+
+    with pytest.raises(psycopg.Error) as error:
+        world.verb("remove_from_do_not_call", **remove)
+    assert refusal(error.value) == ("409", "still_skipping")
+    answer = world.claim_answer()
+    assert (answer["resting"], answer["next_claim_in"]) == (False, 0)
+    world.claim_answer()
+
+    assert world.verb("remove_from_do_not_call", **remove) == {"removed": 9}

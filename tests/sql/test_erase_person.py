@@ -44,6 +44,7 @@ OF_PEOPLE = {
     "idempotent_answers": {"answer"},
     "historical_sync_jobs": {"error_message"},
     "historical_sync_failures": {"ultravox_call_id", "reason"},
+    "contact_imports": {"columns", "error_message"},
 }  # fmt: skip
 OF_NOBODY_CALLED = {
     "agencies": {"public_id", "name"},
@@ -59,8 +60,8 @@ OF_NOBODY_CALLED = {
     "call_events": {"event"},
     "idempotent_answers": {"endpoint", "key", "fingerprint"},
     "historical_sync_jobs": {"status", "cursor", "claimed_by"},
-    # Names of columns, and what is wrong with a cell, never what is in it.
-    "contact_imports": {"status", "etag", "columns", "error_message", "claimed_by"},
+    "contact_imports": {"status", "etag", "claimed_by"},
+    # What is wrong with a cell, never what is in it.
     "contact_import_faults": {"faults"},
     # Who the contact is, is read when a notice is sent.
     "notices": {"status", "event", "data", "last_error", "claimed_by"},
@@ -132,6 +133,7 @@ def scene(world: World) -> UUID:
         "values (%s, %s, %s, %s)",
         [world.agency.id, importing.id, f"x{DIGITS}", f"{NUMBER} is no id"],
     )
+    insert_import(world, batch_id)
     forbid_number(world.connection, world.agency.id, NUMBER)
     fill(world, "do_not_call", "agency_id", agency_id, reason=TEXT)
     imported(world, uuid4())
@@ -144,6 +146,15 @@ def insert_kept_answer(world: World) -> None:
         "values (%s, 'x', 'k', 'f', %s)",
         [world.agency.id, Jsonb({"to": NUMBER})],
     )
+
+
+def insert_import(world: World, batch_id: UUID) -> None:
+    """A list that failed, and a column of which was called by the number."""
+    insert(
+        world.connection, "contact_imports", agency_id=world.agency.id, batch_id=batch_id, status="failed",
+        expires_at=world.time(), completed_at=world.time(), columns=Jsonb({f"Of {NUMBER}": "custom_data"}),
+        error_message=f'Two columns are called "{NUMBER}"',
+    )  # fmt: skip
 
 
 def imported(world: World, ultravox_call_id: UUID, number: str = NUMBER) -> Json:
@@ -178,7 +189,7 @@ def test_who_is_erased_is_in_no_column_of_no_table(world: World, scene: UUID) ->
     answer = erase(world)
 
     assert rows_with(world.connection, DIGITS, "Hopper") == []
-    assert answer["changed"] == {"contacts": 1, "calls": 2, "events": 10, "do_not_call": 1, "notes": 4}
+    assert answer["changed"] == {"contacts": 1, "calls": 2, "events": 10, "do_not_call": 1, "notes": 5}
     assert [row["number_hash"] for row in world.all("erasures")] == [answer["number_hash"]]
     assert world.batch(scene)["total_contacts"] == 2
     assert_sound(world.connection)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tests.factories import forbid_number
 from tests.sql.telling import ALL, listen
 from tests.sql.world import World, refusal
 
@@ -95,6 +96,42 @@ def test_a_contact_that_is_called_again_is_told_of_when_it_is_done_with(world: W
     (data,) = (row["data"] for row in world.all("notices"))
     assert (data["status"], data["outcome"], data["attempts"]) == ("failed", "no_answer", 2)
     assert world.batch(batch_id)["status"] == "completed"
+
+
+def test_who_is_skipped_when_a_list_is_taken_in_is_told_of_once_in_the_lists_order(world: World) -> None:
+    listen(world)
+    forbidden, nowhere, fine, later, another = world.numbers(5)
+    forbid_number(world.connection, world.agency.id, forbidden)
+    forbid_number(world.connection, world.agency.id, later)
+    without_zone = {"phone_number": nowhere, "time_zones": None}
+    hours = {"timezone": "recipient", "weekly": {"mon": [["08:00", "21:00"]]}}
+
+    batch_id = world.create(
+        [forbidden, without_zone, {"phone_number": fine, "time_zones": ["America/New_York"]}], calling_hours=hours
+    )
+    world.append(batch_id, [another, later])
+    world.start()
+    world.cancel(batch_id)
+
+    told = sorted((row for row in world.all("notices") if row["contact_id"]), key=lambda row: row["seq"])
+    listed = world.contacts(batch_id)
+    numbers = {row["id"]: row["phone_number"] for row in listed}
+    assert [numbers[row["contact_id"]] for row in told] == [forbidden, nowhere, another, later, fine]
+    assert {(row["data"]["status"], row["data"]["attempts"]) for row in told} == {("skipped", 0)}
+    assert [row["completed_at"] is not None for row in listed] == [True] * 5
+    assert [one for one in noted(world) if one.startswith("batch")] == ["batch.started", "batch.cancelled"]
+
+
+def test_a_list_taken_in_is_told_of_only_to_who_asked_for_it(world: World, connection: Connection) -> None:
+    listen(world, OF_BATCHES)
+    other = World(connection)
+    listen(other)
+    for one in (world, other):
+        numbers = one.numbers(2)
+        one.forbid(numbers)
+        one.create(numbers)
+
+    assert (noted(world), noted(other)) == ([], ["contact.finished"] * 2)
 
 
 def test_what_is_rolled_back_is_told_to_nobody(world: World) -> None:

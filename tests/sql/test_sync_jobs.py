@@ -162,6 +162,39 @@ def test_the_tenth_failed_run_in_a_row_fails_the_job(world: World) -> None:
     assert row["last_error_at"]
 
 
+def test_the_tenth_worker_in_a_row_that_stops_without_a_word_fails_the_job(world: World) -> None:
+    job = Import(world)
+    for _ in range(10):
+        assert job.claim()
+        world.move_clock(121)
+    assert job.row()["attempts"] == 9
+
+    (answered,) = world.verb("claim_sync_jobs", p_worker="another", p_limit=10, p_lease_seconds=120)
+
+    assert (answered["job_id"], answered["status"], answered["mine"]) == (str(job.id), "failed", False)
+    row = job.row()
+    assert (row["status"], row["attempts"], row["claimed_by"]) == ("failed", 10, None)
+    assert row["error_message"].startswith("The import stopped ten times in a row without getting any further.")
+    assert not job.claim()
+    assert Import(world).claim()
+
+
+def test_workers_that_stop_and_runs_that_fail_count_together_and_a_page_ends_the_count(world: World) -> None:
+    job = Import(world)
+    for _ in range(9):
+        assert job.claim()
+        world.move_clock(121)
+    assert job.claim()
+    job.record(past_calls(1), then="more")
+    world.move_clock(121)
+    for _ in range(8):
+        assert job.claim()
+        assert job.fail()["status"] == "in_progress"
+
+    assert job.claim()
+    assert job.fail()["status"] == "failed"
+
+
 def test_a_page_between_them_begins_the_count_of_failed_runs_anew(world: World) -> None:
     job = Import(world)
     for run in range(18):

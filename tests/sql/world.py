@@ -94,6 +94,11 @@ class World:
         self._numbers_given += count
         return fictional_numbers(count, start=self._numbers_given - count)
 
+    def append(self, batch_id: UUID, contacts: Iterable[str | Json], **more: object) -> Json:
+        listed = [{"phone_number": one} if isinstance(one, str) else one for one in contacts]
+        given = {"contacts": listed, "duplicates_removed": 0}
+        return self.verb("append_call_contacts", p_user_id=self.agency.owner, p_batch_id=batch_id, p_list=given, **more)
+
     def start(self) -> None:
         self.verb("start_call_batches", p_agency_id=self.agency.id)
 

@@ -109,3 +109,22 @@ def test_two_processors_at_once_share_the_jobs(make_past: Callable[..., Past]) -
     assert len(entries) == 6
     for past in pasts:
         past.assert_whole()
+
+
+def test_the_tenth_worker_in_a_row_that_dies_before_its_first_page_fails_the_job(
+    past: Past, caplog: pytest.LogCaptureFixture
+) -> None:
+    past.start()
+    past.set("attempts", 9)
+    with worker("sync_before_fetch") as killed:
+        killed.wait_until_reached()
+        killed.kill()
+    past.expire()
+
+    entry = past.run()
+
+    assert (entry["status"], entry["error"]) == ("failed", past.row()["error_message"])
+    assert entry["error"].startswith("The import stopped ten times in a row")
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["An import is given up"]
+    past.whole()
+    past.assert_whole()

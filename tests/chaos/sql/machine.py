@@ -113,6 +113,15 @@ class Campaigns(RuleBasedStateMachine):
     def use(self, verb: str, batch: int) -> None:
         self.scene.use(verb, batch)
 
+    @step(batch=ANY, first=ANY, count=COUNT, answer_lost=RARELY)
+    def append(self, batch: int, first: int, count: int, answer_lost: bool) -> None:
+        self.scene.append(batch, first, count, answer_lost)
+
+    @step()
+    def append_again(self) -> None:
+        """Whoever heard no answer asks once more, however late."""
+        self.scene.append_again()
+
     @step(agency=ANY, number=ANY)
     def forbid(self, agency: int, number: int) -> None:
         if number % 3 == 0:

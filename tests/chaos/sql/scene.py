@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -53,6 +54,35 @@ having count(*) > agency.max_concurrent_calls
 """
 
 
+IN_ORDER = "select phone_number from public.campaign_contacts where batch_id = %s order by position"
+APPENDED_TO_WHAT_WAS_OVER = """
+select appended.batch_id
+from public.call_events as appended
+join public.call_events as over using (batch_id)
+where appended.event = 'appended' and over.event in ('completed', 'failed', 'cancelled') and over.contact_id is null
+  and over.id < appended.id
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Somebody asks calls-batch-append for more people, under one key however often."""
+
+    world: World
+    batch_id: UUID
+    numbers: Sequence[str]
+    key: str
+
+    def send(self) -> dict[str, Any] | None:
+        """The answer; None where the batch is over."""
+        try:
+            return self.world.append(self.batch_id, self.numbers, p_once={"key": self.key, "fingerprint": self.key})
+        except psycopg.Error as refusal:
+            if refusal.sqlstate != "PT400":
+                raise
+            return None
+
+
 class Scene:
     """Everything is chosen by number among what is there, modulo how much there is."""
 
@@ -61,10 +91,13 @@ class Scene:
         self.worlds = [World(connection, max_concurrent_calls=5), World(connection)]
         self.numbers = self.worlds[0].numbers(7)
         self.batches: list[tuple[World, UUID]] = []
+        self._listed: dict[UUID, list[str]] = {}
+        self._unanswered: list[Request] = []
         self.max_attempts: dict[str, int] = {}
         self.provider = Provider(query(connection, "select batchline.clock()")[0][0], self.max_attempts)
         self.jumped_back = 0.0
         self._names = (f"process {n}" for n in count())
+        self._keys = count()
         self.processes = [Process(next(self._names)), Process(next(self._names))]
         self._statuses: dict[str, str] = {}
 
@@ -101,7 +134,29 @@ class Scene:
             scheduled_for=world.time(later) if later else None,
         )
         self.batches.append((world, batch_id))
+        self._listed[batch_id] = [row["phone_number"] for row in world.contacts(batch_id)]
         self.max_attempts |= {row["id"]: attempts for row in world.contacts(batch_id)}
+
+    def append(self, n: int, first: int, count: int, answer_lost: bool) -> None:
+        """More people for a batch; some of them it may have already."""
+        world, batch_id = self.batches[n % len(self.batches)]
+        numbers = [self.numbers[(first + i) % len(self.numbers)] for i in range(count)]
+        request = Request(world, batch_id, numbers, f"request {next(self._keys)}")
+        if (answer := request.send()) is None:
+            return
+        self._listed[batch_id] += [number for number in numbers if number not in self._listed[batch_id]]
+        rows = world.contacts(batch_id)
+        assert answer["total_contacts"] == len(rows)
+        self.max_attempts |= {row["id"]: row["max_attempts"] for row in rows}
+        if answer_lost:
+            self._unanswered.append(request)
+
+    def append_again(self) -> None:
+        """The first answer comes again, whatever has become of the batch; nobody is added."""
+        if self._unanswered:
+            answer = self._unanswered.pop().send()
+            assert answer
+            assert answer["replayed"]
 
     def use(self, verb: str, n: int) -> None:
         """pause, resume or cancel, where the batch is in a state for it."""
@@ -175,6 +230,9 @@ class Scene:
     def check(self) -> None:
         """The books agree, and nothing goes backwards. That nobody is called twice the provider sees for itself."""
         assert_sound(self.connection)
+        for batch_id, numbers in self._listed.items():
+            assert [row[0] for row in query(self.connection, IN_ORDER, batch_id)] == numbers
+        assert query(self.connection, APPENDED_TO_WHAT_WAS_OVER) == []
         statuses: dict[str, str] = dict(query(self.connection, STATUSES))
         for row_id, before in self._statuses.items():
             after = statuses[row_id]
