@@ -783,7 +783,7 @@ def test_the_list_of_a_deleted_batch_call_is_gone(key: ApiKey, world: World) -> 
 
 @pytest.mark.parametrize("name", ["create", "list", "get", "update", "execute", "tasks", "delete"])
 def test_who_has_no_good_key_learns_that_and_nothing_else(
-    key: ApiKey, world: World, name: str, counted: list[object]
+    key: ApiKey, world: World, name: str, counted: list[Asked]
 ) -> None:
     batch_id = world.batch_in("draft")
     before = world.snapshot()
@@ -835,7 +835,7 @@ def test_another_agencys_batch_reads_as_one_that_does_not_exist(key: ApiKey, db:
 
 
 def test_a_request_is_one_round_trip_and_a_second_counts_what_the_database_refused(
-    key: ApiKey, world: World, counted: list[object]
+    key: ApiKey, world: World, counted: list[Asked]
 ) -> None:
     draft, done = (f"batch_call_{world.batch_in(status).hex}" for status in ("draft", "completed"))
     requests = [
