@@ -2,8 +2,8 @@
 
 A request that the database refuses is undone with its count, so it is counted by itself, in a second round trip. Who is
 over the limit is told when to come back, and the container remembers it: until then neither their bodies are read nor
-the database is asked. It forgets nothing that the database would know better, since a place in the minute, once taken,
-is free no sooner; only a limit that an operator raises is noticed up to a minute late.
+the database is asked. Nobody is refused whom the database would let in, since a place, once taken, is taken for a
+minute; but a limit that an operator raises may be noticed that much later.
 """
 
 from __future__ import annotations
