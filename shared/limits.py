@@ -47,7 +47,7 @@ def _limited(who: Caller) -> Generator[None]:
         try:
             yield
         except AppError as error:
-            if error.rolled_back and not _is_strange(error):
+            if error.rolled_back and not _is_over(error) and not _is_strange(error):
                 _count(who)
             raise
     except TooManyRequestsError as error:
@@ -56,8 +56,13 @@ def _limited(who: Caller) -> Generator[None]:
 
 
 def _is_strange(error: AppError) -> bool:
-    """Whether it says that the caller belongs to no agency, and so has no limit, or that they were over theirs."""
-    return isinstance(error, (UnauthorizedError, TooManyRequestsError)) or error.code == "no_agency"
+    """Whether it says that the caller belongs to no agency, and so has no limit."""
+    return isinstance(error, UnauthorizedError) or error.code == "no_agency"
+
+
+def _is_over(error: AppError) -> bool:
+    """Whether it says that the caller is over their limit; there are other reasons for a 429."""
+    return error.rolled_back and error.code == TooManyRequestsError.code
 
 
 def _count(who: Caller) -> None:
@@ -79,7 +84,7 @@ def _refuse_who_was_told_to_wait(who: Caller) -> None:
 
 
 def _remember(who: Caller, error: TooManyRequestsError) -> None:
-    if error.rolled_back and (wait := error.headers.get("Retry-After")):
+    if _is_over(error) and (wait := error.headers.get("Retry-After")):
         if len(_until) >= MOST_REMEMBERED:
             _until.clear()
         _until[_key(who)] = _now() + int(wait)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.factories import make_user
+from tests.sql.races import Race
 from tests.sql.world import World, refusal
 
 if TYPE_CHECKING:
@@ -179,6 +180,32 @@ def test_of_many_requests_at_once_exactly_as_many_pass_as_are_allowed(
 
     with ThreadPoolExecutor(len(sessions)) as pool:
         assert sum(pool.map(passed, sessions, timeout=60)) == 50
+
+
+def test_of_one_agency_so_many_wait_for_each_other_and_what_more_come_are_refused(
+    connect: Callable[[], Connection],
+) -> None:
+    ours = World(connect())
+    batch_ids = [ours.batch_in("draft") for _ in range(10)]
+    another = World(connect())
+    elsewhere = another.batch_in("draft")
+    *patient, last = [World(connect(), ours.agency) for _ in range(9)]
+
+    with ThreadPoolExecutor(8) as pool, ours.connection.transaction():
+        ours.execute(batch_ids[0])
+        waiting = [
+            Race(pool, another.connection, session, partial(session.execute, batch_id))
+            for session, batch_id in zip(patient, batch_ids[1:9], strict=True)
+        ]
+        for one in waiting:
+            one.wait_until_blocked()
+        with pytest.raises(psycopg.Error, match=r"^Too much is being changed at once") as refused:
+            last.execute(batch_ids[9])
+        assert refusal(refused.value) == ("429", "agency_busy")
+        another.execute(elsewhere)
+
+    assert [one.result()["status"] for one in waiting] == ["pending"] * 8
+    assert last.execute(batch_ids[9])["status"] == "pending"
 
 
 def _passes(session: World, verb: str, given: dict[str, Any]) -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
-from shared import limits
+from shared import database, limits
 from shared.auth import Caller
-from shared.errors import TooManyRequestsError, refusal
+from shared.errors import NotFoundError, TooManyRequestsError, refusal
+from shared.settings import settings
+from tests.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.servers import Served
 
 WHO = Caller(uuid4(), "token")
 
@@ -32,6 +37,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     limits.close()
     yield clock
     limits.close()
+
+
+@pytest.fixture
+def postgrest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A scripted PostgREST, which counts whatever it is asked to."""
+    with serving(lambda _: (200, b"{}")) as served:
+        for name, value in {
+            "SUPABASE_URL": "https://project.example",
+            "SUPABASE_REST_URL": served.url,
+            "SUPABASE_ANON_KEY": "anon",
+            "SUPABASE_SERVICE_ROLE_KEY": "service",
+            "FUNCTIONS_URL": "https://functions.example",
+        }.items():
+            monkeypatch.setenv(name, value)
+        database.close()
+        settings.cache_clear()
+        yield served
+        database.close()
+        settings.cache_clear()
 
 
 def over_the_limit(wait: int) -> Exception:
@@ -92,6 +116,30 @@ def test_what_others_are_throttled_with_is_not_the_callers_limit() -> None:
         ask(said=lambda: TooManyRequestsError(headers={"Retry-After": "40"}))
 
     ask()
+
+
+def test_an_agency_that_is_busy_is_not_the_callers_limit_and_counts(postgrest: Served) -> None:
+    busy = refusal("PT429", "Too much is being changed at once.", '{"code": "agency_busy", "retry_after": 1}')
+    assert busy
+
+    with pytest.raises(TooManyRequestsError):
+        ask(said=lambda: busy)
+
+    (counted,) = postgrest.asked
+    assert (counted.path, json.loads(counted.body)) == (
+        "/rpc/authorize",
+        {"p_user_id": str(WHO.user_id), "p_writes": False},
+    )
+    ask()
+
+
+def test_what_was_refused_stays_so_where_it_cannot_be_counted(postgrest: Served) -> None:
+    postgrest.answer = lambda _: (500, b"")
+    gone = refusal("PT404", "Batch not found", '{"code": "batch_not_found"}')
+    assert gone
+
+    with pytest.raises(NotFoundError):
+        ask(said=lambda: gone)
 
 
 def test_the_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
