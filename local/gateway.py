@@ -22,6 +22,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -42,8 +43,17 @@ logger = logging.getLogger("gateway")
 FUNCTIONS_PREFIX = "/functions/v1"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HANDLERS_AT_ONCE = 100
+RECEIVE_SECONDS = 30.0
 # They concern one connection, not the request: RFC 9110, section 7.6.1. httpx and uvicorn set their own.
 HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "server", "date"}
+
+
+class RefusedError(Exception):
+    """A request that no function is asked to serve; what is left of it is not read."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Anything(PathConvertor):
@@ -55,9 +65,14 @@ register_url_convertor("anything", _Anything())
 
 @dataclass(frozen=True)
 class FunctionsApi:
-    """Serves the functions as API Gateway and Lambda do: same events, same limits, same words for failures."""
+    """Serves the functions as API Gateway and Lambda do: same events, same limits, same words for failures.
+
+    A request waits for no handler's place before the last byte of it is here, and for `receive_seconds` at most. What
+    is over Lambda's limit is refused as soon as that is known, however much is still to come.
+    """
 
     functions: Mapping[str, Function]
+    receive_seconds: float = RECEIVE_SECONDS
     places: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(HANDLERS_AT_ONCE))
 
     async def answer(self, request: Request) -> Response:
@@ -66,10 +81,19 @@ class FunctionsApi:
         if found is None:
             return JSONResponse({"message": "Not Found"}, 404)
         function, route, parameters = found
-        event = to_event(await _http_request(request, path), route, parameters)
-        if len(json.dumps(event, ensure_ascii=False).encode()) > LAMBDA_LIMIT:
-            return JSONResponse({"message": "Request Entity Too Large"}, 413)
+        try:
+            event = to_event(await self._received(request, path), route, parameters)
+            _require_room(len(json.dumps(event, ensure_ascii=False).encode()))
+        except RefusedError as error:
+            return JSONResponse({"message": str(error)}, error.status, {"connection": "close"})
         return await self._invoke(function, event)
+
+    async def _received(self, request: Request, path: str) -> HttpRequest:
+        try:
+            with anyio.fail_after(self.receive_seconds):
+                return _http_request(request, path, await _body(request))
+        except (TimeoutError, ClientDisconnect):
+            raise RefusedError(408, "Request Timeout") from None
 
     async def _invoke(self, function: Function, event: Event) -> Response:
         with anyio.move_on_after(function.timeout):
@@ -115,7 +139,8 @@ class RestProxy:
 
 def application(api: FunctionsApi, issuer: Issuer, postgrest_url: str) -> Starlette:
     """The whole door. Closes its connections to PostgREST when the server ends."""
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    # As many as there are clients: one who sends a body by letters holds a connection, and must not hold another's.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
     client = httpx.AsyncClient(base_url=postgrest_url, timeout=60, limits=limits, trust_env=False)
 
     @asynccontextmanager
@@ -135,13 +160,27 @@ def application(api: FunctionsApi, issuer: Issuer, postgrest_url: str) -> Starle
     )
 
 
-async def _http_request(request: Request, path: str) -> HttpRequest:
+async def _body(request: Request) -> bytes:
+    _require_room(int(request.headers.get("content-length", 0)))
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        _require_room(len(body))
+    return bytes(body)
+
+
+def _require_room(size: int) -> None:
+    if size > LAMBDA_LIMIT:
+        raise RefusedError(413, "Request Entity Too Large")
+
+
+def _http_request(request: Request, path: str, body: bytes) -> HttpRequest:
     return HttpRequest(
         method=request.method,
         path=path,
         query=request.url.query,
         headers=[(name, value) for name, value in request.headers.items()],
-        body=await request.body(),
+        body=body,
         source_ip=request.client.host if request.client else "127.0.0.1",
     )
 

@@ -2,7 +2,7 @@
 
 `endpoint` is for what a signed-in person calls, `creation` for what of it creates something, `route` for what has its
 own way of knowing the caller, `scheduled` for processors. The order of checks, so that nobody learns more than they
-may: method, token, agency, role, body, idempotency, and only then what the function itself refuses.
+may: method, token, agency, limit, role, body, idempotency, and only then what the function itself refuses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from shared import auth, database, inputs
+from shared import auth, database, inputs, limits
 from shared.errors import AppError, BadRequestError, MethodNotAllowedError, UnauthorizedError
 from shared.idempotency import Attempt
 from shared.settings import SettingsError, settings
@@ -124,9 +124,10 @@ def endpoint(
     def decorate(work: Callable[[Caller, Model], Json]) -> Handler:
         def answer(request: Request) -> Answer:
             who = _person(request)
-            with _authorized_first(who, writes=writes, owner=owner):
-                given = _read(request, method, model)
-            return Answer(200, work(who, given))
+            with limits.limited(who, method):
+                with _authorized_first(who, writes=writes, owner=owner):
+                    given = _read(request, method, model)
+                return Answer(200, work(who, given))
 
         return route(method, failure=failure)(answer)
 
@@ -145,10 +146,11 @@ def creation(
     def decorate(work: Callable[[Caller, Model, Attempt], Created[Json]]) -> Handler:
         def answer(request: Request) -> Answer:
             who = _person(request)
-            with _authorized_first(who, writes=True):
-                given = _read(request, "POST", model)
-                attempt = Attempt.of(request.id, request.headers, given)
-            return created(work(who, given, attempt), status)
+            with limits.limited(who, "POST"):
+                with _authorized_first(who, writes=True):
+                    given = _read(request, "POST", model)
+                    attempt = Attempt.of(request.id, request.headers, given)
+                return created(work(who, given, attempt), status)
 
         return route("POST", failure=failure)(answer)
 

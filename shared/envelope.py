@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from shared import auth, database, edge, inputs
+from shared import auth, database, edge, inputs, limits
 from shared.edge import Answer, Manners, serving
 from shared.errors import AppError, BadRequestError
 from shared.idempotency import Attempt, Created
@@ -48,8 +48,10 @@ def endpoint(
 
     def decorate(work: Callable[[Caller, Model], BaseModel]) -> Handler:
         def answer(request: Request) -> Answer:
-            who, given, _ = _asked(request, method, model)
-            return Answer(200, Envelope(message=success, data=work(who, given)))
+            who = _program(request)
+            with limits.limited(who, method):
+                given, _ = _asked(who, request, method, model)
+                return Answer(200, Envelope(message=success, data=work(who, given)))
 
         return _serving(method, *others, failure=failure)(answer)
 
@@ -63,7 +65,9 @@ def creation(
 
     def decorate(work: Callable[[Caller, Model, Attempt], Created[BaseModel]]) -> Handler:
         def answer(request: Request) -> Answer:
-            made = work(*_asked(request, "POST", model))
+            who = _program(request)
+            with limits.limited(who, "POST"):
+                made = work(who, *_asked(who, request, "POST", model))
             return edge.created(Created(Envelope(message=success, data=made.body), made.replayed))
 
         return _serving("POST", failure=failure)(answer)
@@ -78,16 +82,20 @@ def _serving(*methods: str, failure: str) -> Callable[[Callable[[Request], Answe
     return serving(Manners(methods, challenge="ApiKey", credentials="x-api-key, x-api-secret", refused=refused))
 
 
-def _asked(request: Request, method: str, model: type[Model]) -> tuple[Caller, Model, Attempt]:
+def _program(request: Request) -> Caller:
     who = auth.key_holder(request.headers)
     logger.thread_safe_append_keys(api_key=who.api_key)
+    return who
+
+
+def _asked(who: Caller, request: Request, method: str, model: type[Model]) -> tuple[Model, Attempt]:
     try:
         given = inputs.validate(model, _given(request, method))
         attempt = Attempt.of(request.id, request.headers if method == "POST" else {}, given)
     except AppError:
         database.rpc("authorize_api_key", who.credentials)
         raise
-    return who, given, attempt
+    return given, attempt
 
 
 def _given(request: Request, method: str) -> dict[str, Any]:

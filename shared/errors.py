@@ -33,6 +33,7 @@ class AppError(Exception):
 
     status: ClassVar[int] = 500
     code: str = "internal_error"
+    rolled_back: bool = False  # the database said it, and undid all that the request had done there until then
 
     def __init__(
         self,
@@ -137,7 +138,9 @@ def refusal(sqlstate: str, message: str, details: str | None) -> AppError | None
     members = _object(details)
     code, wait = members.pop("code", None), members.pop("retry_after", None)
     headers = {} if wait is None else {"Retry-After": str(wait)}
-    return kind(message, code=code, headers=headers, members=members)
+    error = kind(message, code=code, headers=headers, members=members)
+    error.rolled_back = True
+    return error
 
 
 def _object(text: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ as $$
 declare
   v_batch public.call_batches;
 begin
-  perform batchline.lock_agency(p_agency_id);
+  perform batchline.await_agency(p_agency_id);
   select * into v_batch
   from public.call_batches
   where id = p_batch_id and agency_id = p_agency_id and deleted_at is null

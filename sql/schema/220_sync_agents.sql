@@ -14,7 +14,7 @@ begin
   if v_user.agency_id is null then
     perform batchline.refuse(403, 'forbidden', 'User role is not agency_owner or agency_admin');
   end if;
-  perform batchline.lock_agency(v_user.agency_id);
+  perform batchline.await_agency(v_user.agency_id);
   v_now := batchline.clock();
   with listed as (
     select * from jsonb_to_recordset(p_agents)

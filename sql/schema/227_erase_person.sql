@@ -13,7 +13,7 @@ declare
   v_call_ids uuid[];
   v_changed jsonb;
 begin
-  perform batchline.lock_agency(v_agency_id);
+  perform batchline.await_agency(v_agency_id);
   insert into public.erasure_salts (agency_id) values (v_agency_id) on conflict (agency_id) do nothing;
   v_hash := batchline.erased_number(v_agency_id, p_phone_number);
 

@@ -10,7 +10,7 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 
 from local import keys
-from shared import auth, database, storage
+from shared import auth, database, limits, storage
 from shared.settings import settings
 from shared.telemetry import SERVICE, logger
 from tests.calling import claims
@@ -44,6 +44,7 @@ def forget() -> None:
     database.close()
     settings.cache_clear()
     auth.close()
+    limits.close()
     storage.close()
 
 

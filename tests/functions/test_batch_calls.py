@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from local.stack import Stack
     from tests.calling import Reply
     from tests.factories import ApiKey, Connection
+    from tests.servers import Asked
 
 
 def create(key: ApiKey, body: object, **headers: str) -> Reply:
@@ -781,7 +783,7 @@ def test_the_list_of_a_deleted_batch_call_is_gone(key: ApiKey, world: World) -> 
 
 @pytest.mark.parametrize("name", ["create", "list", "get", "update", "execute", "tasks", "delete"])
 def test_who_has_no_good_key_learns_that_and_nothing_else(
-    key: ApiKey, world: World, name: str, counted: list[object]
+    key: ApiKey, world: World, name: str, counted: list[Asked]
 ) -> None:
     batch_id = world.batch_in("draft")
     before = world.snapshot()
@@ -832,7 +834,9 @@ def test_another_agencys_batch_reads_as_one_that_does_not_exist(key: ApiKey, db:
     assert theirs.snapshot() == before
 
 
-def test_a_request_is_one_round_trip_whatever_its_answer(key: ApiKey, world: World, counted: list[object]) -> None:
+def test_a_request_is_one_round_trip_and_a_second_counts_what_the_database_refused(
+    key: ApiKey, world: World, counted: list[Asked]
+) -> None:
     draft, done = (f"batch_call_{world.batch_in(status).hex}" for status in ("draft", "completed"))
     requests = [
         lambda: create(key, batch_call_body(world.agency)),
@@ -851,7 +855,38 @@ def test_a_request_is_one_round_trip_whatever_its_answer(key: ApiKey, world: Wor
 
     for request in requests:
         counted.clear()
-        assert request().status < 500
+        reply = request()
+        assert reply.status < 500
+        by_database = reply.status >= 400 and reply.body["code"] != "bad_request"
+        assert [one.path for one in counted[1:]] == ["/rpc/authorize_api_key"] * by_database
+
+
+def test_a_write_with_a_key_that_the_database_refuses_counts_as_well(
+    key: ApiKey, world: World, counted: list[Asked]
+) -> None:
+    done = made(key, world)["batch_call_id"]
+    world.set("agencies", world.agency.id, max_requests_per_minute=3)  # one is taken
+
+    for _ in range(2):
+        assert ask(key, "delete", done).status == 400
+    for _ in range(2):
+        counted.clear()
+        reply = ask(key, "delete", done)
+        assert (reply.status, reply.body["code"], reply.body["data"]) == (429, "too_many_requests", None)
+        assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert counted == []
+    assert ask(key, "get", done).status == 200
+
+
+def test_a_key_that_is_none_is_not_counted_and_not_remembered(key: ApiKey, world: World, counted: list[Asked]) -> None:
+    world.set("agencies", world.agency.id, max_requests_per_minute=1)
+    stranger = make_api_key(world.connection, make_agency(world.connection, "Globex"))
+    mixed = replace(key, api_secret=stranger.api_secret)
+    made(key, world)
+
+    for _ in range(3):
+        counted.clear()
+        assert create(mixed, batch_call_body(world.agency)).status == 401
         assert len(counted) == 1
 
 

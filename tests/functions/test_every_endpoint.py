@@ -316,7 +316,7 @@ def test_another_agencys_batch_reads_exactly_as_one_that_does_not_exist(
 
 
 @every
-def test_a_request_is_one_round_trip_to_the_database_whatever_its_answer(
+def test_a_request_is_one_round_trip_to_the_database_and_a_second_counts_what_it_refused(
     endpoint: Endpoint, world: World, owner: str, member: str, counted: list[Asked]
 ) -> None:
     good = endpoint.good(world)
@@ -331,9 +331,34 @@ def test_a_request_is_one_round_trip_to_the_database_whatever_its_answer(
 
     for request in requests:
         counted.clear()
-        status = request().status
-        assert status < 500
-        assert len(counted) == (1 if status >= 400 else endpoint.round_trips)
+        reply = request()
+        assert reply.status < 500
+        if reply.status < 400:
+            assert len(counted) == endpoint.round_trips
+        else:
+            by_database = reply.body["code"] != "bad_request"
+            assert len(counted) == (2 if by_database and endpoint.posts else 1)
+
+
+@pytest.mark.parametrize("endpoint", [one for one in POSTING if one.state or one.writes], ids=lambda one: one.name)
+def test_a_request_that_the_database_refuses_counts_as_well(
+    endpoint: Endpoint, world: World, owner: str, member: str, counted: list[Asked]
+) -> None:
+    good = endpoint.good(world)
+    world.set("agencies", world.agency.id, max_requests_per_minute=2)
+    world.connection.execute("delete from public.counted_requests")  # those that made the state
+    asked = [(owner, {"batch_id": str(uuid4())})] if endpoint.state else []
+    asked += [(member, good)] if endpoint.writes else []
+
+    for token, given in asked:
+        for _ in range(2):
+            assert endpoint.ask(token, given).status in (403, 404)
+        for _ in range(2):
+            counted.clear()
+            reply = endpoint.ask(token, good)
+            assert (reply.status, reply.body["code"]) == (429, "too_many_requests")
+            assert 1 <= int(reply.headers["retry-after"]) <= 60
+        assert counted == []  # who was told to wait need not be asked about
 
 
 @every

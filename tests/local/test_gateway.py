@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPResponse
+from select import select
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import anyio
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from local import functions
+from local.events import LAMBDA_LIMIT
 from local.gateway import METHODS, FunctionsApi
 from tests.local import gateway_handlers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
     from pathlib import Path
 
     from local.stack import Stack
@@ -47,10 +54,11 @@ functions:
 def ask(tmp_path: Path) -> Ask:
     """Sends one request to a gateway with the functions above."""
     (tmp_path / "serverless.yml").write_text(DOCUMENT)
-    api = FunctionsApi(functions.load(tmp_path / "serverless.yml"))
-    transport = httpx.ASGITransport(Starlette(routes=[Route("/{path:path}", api.answer, methods=METHODS)]))
+    known = functions.load(tmp_path / "serverless.yml")
 
-    async def send(method: str, path: str, **request: Any) -> httpx.Response:
+    async def send(method: str, path: str, receive_seconds: float = 30, **request: Any) -> httpx.Response:
+        api = FunctionsApi(known, receive_seconds)
+        transport = httpx.ASGITransport(Starlette(routes=[Route("/{path:path}", api.answer, methods=METHODS)]))
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             return await client.request(method, path, **request)
 
@@ -63,6 +71,15 @@ def ask(tmp_path: Path) -> Ask:
 @pytest.fixture
 def client(stack: Stack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stack.url, headers={"apikey": stack.env["SUPABASE_ANON_KEY"]}) as client:
+        yield client
+
+
+@contextmanager
+def connected(stack: Stack, opening: str) -> Generator[socket.socket]:
+    """A client that has sent this much of a request."""
+    url = urlsplit(stack.url)
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as client:
+        client.sendall(opening.encode())
         yield client
 
 
@@ -108,6 +125,56 @@ def test_an_event_over_lambdas_limit_is_a_413(ask: Ask) -> None:
     response = ask("POST", "/echo/x", content=b"x" * (6 * 1024 * 1024), headers={"content-type": "text/plain"})
 
     assert (response.status_code, response.json()) == (413, {"message": "Request Entity Too Large"})
+
+
+@pytest.mark.parametrize("announced", ["5000000000", None], ids=["announced", "in chunks without an end"])
+def test_a_body_over_lambdas_limit_is_refused_while_most_of_it_is_still_to_come(
+    stack: Stack, announced: str | None
+) -> None:
+    length = f"Content-Length: {announced}" if announced else "Transfer-Encoding: chunked"
+    with connected(stack, f"POST /functions/v1/calls-batch-pause HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n") as client:
+        sent = 0
+        while not announced and not select([client], [], [], 0)[0]:
+            assert sent < 4 * LAMBDA_LIMIT
+            with suppress(ConnectionError):  # it has answered and closed
+                client.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            sent += 0x10000
+        with HTTPResponse(client) as answer:
+            answer.begin()
+
+            assert (answer.status, answer.read()) == (413, b'{"message":"Request Entity Too Large"}')
+
+
+def test_who_takes_too_long_to_send_a_body_is_told_so_and_no_handler_runs(ask: Ask) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    response = ask("PUT", "/echo/x", receive_seconds=0.05, content=body())
+
+    assert (response.status_code, response.json()) == (408, {"message": "Request Timeout"})
+
+
+HELD = {
+    "a request line": "POST /functions/v1/cal",
+    "headers": "POST /functions/v1/calls-batch-pause HTTP/1.1\r\nHost: x\r\nX-",
+    "a body": "POST /functions/v1/calls-batch-pause HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+    "a chunk": "POST /functions/v1/calls-batch-pause HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
+    "a body for the data interface": "POST /rest/v1/agencies HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+    "answers that nobody reads": "GET /docs/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+}
+
+
+@pytest.mark.parametrize("opening", HELD.values(), ids=HELD)
+def test_two_hundred_clients_who_never_get_on_keep_nobody_waiting(
+    stack: Stack, client: httpx.Client, opening: str
+) -> None:
+    with ExitStack() as held:
+        for _ in range(200):
+            held.enter_context(connected(stack, opening))
+        for _ in range(5):
+            assert client.get("/functions/v1/health", timeout=5).status_code == 200
+            assert client.get("/rest/v1/agencies", timeout=5).status_code == 401
 
 
 def test_every_route_of_serverless_yml_leads_to_a_handler(client: httpx.Client) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from tests.factories import make_user
+from tests.sql.races import Race
 from tests.sql.world import World, refusal
 
 if TYPE_CHECKING:
@@ -23,15 +28,29 @@ def world(connection: Connection) -> World:
     return World(connection, max_requests_per_minute=3)
 
 
+def by_user(world: World, user_id: object = None, *, writes: bool = True) -> dict[str, object]:
+    return {"p_user_id": user_id or world.agency.owner, "p_writes": writes}
+
+
 def as_user(world: World, user_id: object = None, *, writes: bool = True) -> Any:
-    return world.verb("authorize", p_user_id=user_id or world.agency.owner, p_writes=writes)
+    return world.verb("authorize", **by_user(world, user_id, writes=writes))
 
 
-def as_key(world: World) -> Callable[[], Any]:
+def as_key(world: World) -> partial[Any]:
     key = world.verb(
         "create_api_key", p_user_id=world.agency.admin, p_name="CRM", p_secret_hash=SECRET_HASH, p_seed="seed"
     )
     return partial(world.verb, "authorize_api_key", p_api_key=key["api_key"], p_secret_hash=SECRET_HASH)
+
+
+def places(world: World) -> list[object]:
+    """The places that have a row, of the agency's owner."""
+    statement = "select place from public.counted_requests where caller_id = %s order by place"
+    return [row[0] for row in world.connection.execute(statement, [world.agency.owner])]
+
+
+def every_row(world: World) -> list[tuple[object, ...]]:
+    return world.connection.execute("select caller_id, place from public.counted_requests order by 1, 2").fetchall()
 
 
 def waits(ask: Callable[[], Any]) -> int:
@@ -69,7 +88,7 @@ def test_each_caller_has_a_limit_of_their_own(world: World) -> None:
     as_key(world)()
 
 
-def test_a_request_that_is_refused_for_its_role_counts_for_nothing(world: World) -> None:
+def test_a_request_that_is_refused_further_on_gives_its_place_back(world: World) -> None:
     for _ in range(5):
         with pytest.raises(psycopg.Error, match="User role is not"):
             as_user(world, world.agency.member)
@@ -77,18 +96,40 @@ def test_a_request_that_is_refused_for_its_role_counts_for_nothing(world: World)
     as_user(world, world.agency.member, writes=False)
 
 
-def test_what_is_older_than_a_minute_is_taken_away_by_those_who_come_after(world: World) -> None:
+def test_over_the_limit_the_role_is_not_looked_at(world: World) -> None:
+    member = partial(as_user, world, world.agency.member)
+    for _ in range(3):
+        member(writes=False)
+
+    waits(member)
+
+
+def test_a_stranger_leaves_no_row(world: World) -> None:
+    as_key(world)
+    before = every_row(world)
+    nobody = uuid4()
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("authorize", {"p_user_id": nobody, "p_writes": True}),
+        ("authorize", {"p_user_id": make_user(world.connection, None), "p_writes": True}),
+        ("authorize_api_key", {"p_api_key": "bl_key_unknown", "p_secret_hash": SECRET_HASH}),
+        ("authorize_api_key", {"p_api_key": world.all("api_keys")[0]["api_key"], "p_secret_hash": "cd" * 32}),
+    ]
+
+    for verb, arguments in asked:
+        with pytest.raises(psycopg.Error) as refused:
+            world.verb(verb, **arguments)
+        assert refusal(refused.value)[0] in ("401", "403")
+    assert every_row(world) == before
+
+
+def test_a_caller_leaves_no_more_rows_than_their_limit(world: World) -> None:
     for _ in range(4):
         for _ in range(3):
             as_user(world)
         world.move_clock(60)
     as_user(world)
 
-    counted = world.connection.execute(
-        "select count(*) from public.counted_requests where caller_id = %s", [world.agency.owner]
-    ).fetchone()
-    assert counted
-    assert counted[0] == 1
+    assert places(world) == [0, 1, 2]
 
 
 def test_reading_with_a_key_is_not_counted(world: World) -> None:
@@ -104,3 +145,74 @@ def test_callers_do_not_wait_for_their_own_earlier_requests(ours: World, theirs:
         as_user(ours)
         theirs.connection.execute("set lock_timeout = '1ms'")
         as_user(theirs, ours.agency.owner)
+
+
+def test_while_all_places_are_those_of_requests_in_flight_the_next_is_told_a_minute(
+    connect: Callable[[], Connection],
+) -> None:
+    first = World(connect(), max_requests_per_minute=2)
+    second, third = World(connect(), first.agency), World(connect(), first.agency)
+    with second.connection.transaction():
+        as_user(second)
+        with first.connection.transaction():
+            as_user(first)
+            with pytest.raises(psycopg.Error, match=r"^More than 2 requests in a minute.* again in 60 s\."):
+                as_user(third)
+            raise psycopg.Rollback
+
+        as_user(third)  # in the place of the one that was rolled back
+        with pytest.raises(psycopg.Error, match=r"^More than 2 requests in a minute"):
+            as_user(first)
+
+
+@pytest.mark.parametrize("caller", ["user", "key"])
+def test_of_many_requests_at_once_exactly_as_many_pass_as_are_allowed(
+    connect: Callable[[], Connection], caller: str
+) -> None:
+    ours = World(connect(), max_requests_per_minute=50)
+    verb, given = ("authorize_api_key", as_key(ours).keywords) if caller == "key" else ("authorize", by_user(ours))
+    sessions = [World(connect(), ours.agency) for _ in range(8)]
+    together = Barrier(len(sessions))
+
+    def passed(session: World) -> int:
+        together.wait(20)
+        return sum(_passes(session, verb, given) for _ in range(20))
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        assert sum(pool.map(passed, sessions, timeout=60)) == 50
+
+
+def test_of_one_agency_so_many_wait_for_each_other_and_what_more_come_are_refused(
+    connect: Callable[[], Connection],
+) -> None:
+    ours = World(connect())
+    batch_ids = [ours.batch_in("draft") for _ in range(10)]
+    another = World(connect())
+    elsewhere = another.batch_in("draft")
+    *patient, last = [World(connect(), ours.agency) for _ in range(9)]
+
+    with ThreadPoolExecutor(8) as pool, ours.connection.transaction():
+        ours.execute(batch_ids[0])
+        waiting = [
+            Race(pool, another.connection, session, partial(session.execute, batch_id))
+            for session, batch_id in zip(patient, batch_ids[1:9], strict=True)
+        ]
+        for one in waiting:
+            one.wait_until_blocked()
+        with pytest.raises(psycopg.Error, match=r"^Too much is being changed at once") as refused:
+            last.execute(batch_ids[9])
+        assert refusal(refused.value) == ("429", "agency_busy")
+        another.execute(elsewhere)
+
+    assert [one.result()["status"] for one in waiting] == ["pending"] * 8
+    assert last.execute(batch_ids[9])["status"] == "pending"
+
+
+def _passes(session: World, verb: str, given: dict[str, Any]) -> bool:
+    try:
+        session.verb(verb, **given)
+    except psycopg.Error as error:
+        if refusal(error) != ("429", "too_many_requests"):
+            raise
+        return False
+    return True

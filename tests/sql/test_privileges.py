@@ -36,7 +36,7 @@ HIDDEN_FROM_USERS = {
     "api_keys": {"secret_hash"},
     "erasure_salts": {"agency_id", "salt", "created_at"},
     "idempotent_answers": {"agency_id", "endpoint", "key", "fingerprint", "answer", "created_at"},
-    "counted_requests": {"caller_id", "created_at", "id"},
+    "counted_requests": {"caller_id", "place", "created_at"},
     "notice_endpoints": {"secret_seed", "secret_hash", "previous_seed"},
     "notices": {"data", "claimed_by", "claimed_until"},
 }  # fmt: skip
