@@ -44,14 +44,19 @@ class DispatchError(AppError):
 
 
 def fanned_out(
-    processor: str, agencies: str, watch: Callable[[RemainingMs], object] | None = None
+    processor: str,
+    agencies: str,
+    *,
+    prepare: Callable[[RemainingMs], object] | None = None,
+    watch: Callable[[RemainingMs], object] | None = None,
 ) -> Callable[[Work], Handler]:
     """Make a handler of a processor that can serve one agency: `work(remaining_ms, agency_id, seconds)`.
 
     Without DISPATCH_QUEUE_URL a scheduled run is one call of the work for all agencies (None, None). With it the run
-    sends a message for each agency that the database function `agencies` names, calls `watch`, if given, and ends; an
-    event of the queue is one call for the agency of each of its messages, for at most `seconds`. What is recorded as
-    the processor's last run is the scheduled one: ten thousand messages a minute would wait in line for that row.
+    calls `prepare`, if given, which does for all agencies what is not worth a message each, sends a message for each
+    agency that the database function `agencies` names, calls `watch`, if given, and ends; an event of the queue is one
+    call for the agency of each of its messages, for at most `seconds`. What is recorded as the processor's last run is
+    the scheduled one: ten thousand messages a minute would wait in line for that row.
     """
 
     def decorate(work: Work) -> Handler:
@@ -59,6 +64,8 @@ def fanned_out(
         def scheduled_run(remaining_ms: RemainingMs) -> Mapping[str, object]:
             if settings().dispatch_queue_url is None:
                 return work(remaining_ms, None, None)
+            if prepare:
+                prepare(remaining_ms)
             sent = send(database.rpc(agencies, {}))
             if watch:
                 watch(remaining_ms)
