@@ -1,0 +1,204 @@
+"""What the fan-out does at 1, 100, 1,000 and 10,000 agencies: simulated, since pace, polling and limits interact.
+
+Each size is asked at its peak, first as it is deployed and then with one change after the other, and the largest over a
+whole day. Large ones are simulated as a part of themselves: so many times fewer agencies, workers, cores, connections.
+Seeded: the same figures every time. docs/scaling.md says what they mean.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import ceil
+from statistics import median, quantiles
+from typing import TYPE_CHECKING
+
+from benchmarks import day
+from benchmarks.fleet_model import Agency, Deployment, Seen, Simulation, ready
+from benchmarks.measured import COSTS
+from benchmarks.report import sparkline, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROVIDER_PACE = 360  # creations a minute and account, on the provider's largest plan
+AT_MOST = 250  # agencies that are simulated one by one
+WARM_UP, WINDOW = 130, 120  # seconds
+ENOUGH = 0.97
+QUEUE_WORKERS = 1000  # of one queue: AWS takes no more
+DEPLOYED = Deployment(COSTS, workers=100, cores=4, pool=100)
+QUIET = replace(DEPLOYED, longest_wait=60.0)  # told when something comes, instead of looking each second
+
+
+@dataclass(frozen=True)
+class Size:
+    """So many agencies that make so many calls a day each, at this pace; `more` are the changes, in order."""
+
+    agencies: int
+    calls: int
+    pace: int
+    more: tuple[tuple[str, Deployment], ...] = ()
+
+    @property
+    def peak(self) -> int:
+        """The most of them that dial at once."""
+        return day.peak(self.agencies, self.calls, self.pace)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was seen of so many agencies under a deployment; totals are those of all, not of the part simulated."""
+
+    deployment: Deployment
+    active: int
+    pace: int
+    part: float
+    seen: Seen
+
+    @property
+    def executions(self) -> float:
+        """At once: the queue's workers at the most, and the webhooks on average."""
+        return (self.seen.most_workers + self.seen.webhook_seconds / WINDOW) * self.part
+
+    @property
+    def cores(self) -> float:
+        return self.seen.core_seconds / WINDOW * self.part
+
+    @property
+    def share(self) -> float:
+        """Of its pace, which the median agency reaches."""
+        return median(self.seen.shares)
+
+    def binds(self) -> str:
+        """What keeps the agencies from their pace first."""
+        one, seen = self.deployment, self.seen
+        if seen.late or self.cores > 0.93 * one.cores:
+            return "database"
+        if self.share >= ENOUGH:
+            return "the pace" if self.pace < PROVIDER_PACE else "the provider"
+        if seen.most_in_flight >= one.pool / self.part and seen.waits / seen.requests > 0.02:
+            return "connections"
+        return "queue's pollers" if one.workers >= QUEUE_WORKERS else "workers"
+
+    def row(self, name: str) -> tuple[str, ...]:
+        seen = self.seen
+        ages = sorted(seen.ages) or [0.0]
+        worst = quantiles(seen.shares, n=100)[0] if len(seen.shares) > 1 else seen.shares[0]
+        connections = min(self.deployment.pool, seen.most_in_flight * self.part)
+        return (
+            name, f"{self.share:.2f}", f"{worst:.2f}", f"{median(ages):.0f}, {ages[-1]:.0f}",
+            f"{seen.begun / WINDOW * self.part:,.1f}", f"{self.executions:,.0f}",
+            f"{seen.requests / WINDOW * self.part:,.0f}", f"{self.cores:.1f} of {self.deployment.cores:g}",
+            f"{connections:.0f} of {self.deployment.pool}", self.binds(),
+        )  # fmt: skip
+
+
+HEAD = (
+    "", "share, p50", "worst 1 %", "age, p50, most, s", "calls/s", "executions", "requests/s", "cores", "connections",
+    "binds",
+)  # fmt: skip
+
+
+def simulate(deployment: Deployment, active: int, pace: int, window: int = WINDOW, warm_up: int = WARM_UP) -> Result:
+    """So many agencies that dial at once, each at its pace, as a part of themselves where they are many."""
+    part = max(1.0, active / AT_MOST)
+    less = replace(
+        deployment,
+        workers=max(2, round(deployment.workers / part)),
+        cores=deployment.cores / part,
+        pool=max(2, round(deployment.pool / part)),
+        executions=max(2, round(deployment.executions / part)),
+    )
+    agencies = ready([Agency(pace) for _ in range(round(active / part))])
+    return Result(deployment, active, pace, part, Simulation(less, agencies).run(window, warm_up))
+
+
+def sizes() -> Sequence[Size]:
+    """The sizes of docs/scaling.md, with what is changed there, each change on top of those before it."""
+    two = replace(DEPLOYED, cores=2)
+    many = replace(DEPLOYED, workers=1000, cores=8)
+    queues = replace(DEPLOYED, workers=6500, executions=8000, cores=16, pool=200)
+    return (
+        Size(1, 10_000, PROVIDER_PACE, (("as deployed", two),)),
+        Size(
+            100, 10_000, 30,
+            (
+                ("as deployed", two),
+                ("1.33 workers an agency", replace(two, workers=111)),
+                ("1.5 workers an agency", replace(two, workers=125)),
+            ),
+        ),
+        Size(
+            1000, 10_000, 30,
+            (
+                ("as deployed", DEPLOYED),
+                ("1,000 workers", replace(many, cores=4)),
+                ("8 cores", many),
+                ("16 cores", replace(many, cores=16)),
+                ("told, not looking", replace(many, cores=16, longest_wait=60.0)),
+            ),
+        ),
+        Size(
+            10_000, 1_000, 10,
+            (
+                ("as deployed", DEPLOYED),
+                ("1,000 workers, 8 cores", many),
+                ("6,500 workers, 16 cores", queues),
+                ("ten agencies a message", replace(queues, group=10, workers=650, executions=1000)),
+                ("told, not looking, one a message", replace(queues, longest_wait=60.0)),
+                ("told, 1,000 workers", replace(queues, longest_wait=60.0, workers=1000, executions=1200)),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def run() -> tuple[str, bool]:
+    """The report; the target is that the sizes' last changes reach the pace."""
+    parts, met = ["## Scaling, simulated"], True
+    for size in sizes():
+        results = [(name, simulate(one, size.peak, size.pace)) for name, one in size.more]
+        total = size.agencies * size.calls
+        parts.append(
+            f"{size.agencies:,} agencies, {total:,} calls a day, {size.pace} a minute each; {size.peak:,} dial at once:"
+        )
+        parts.append(table(HEAD, [result.row(name) for name, result in results]))
+        met = met and results[-1][1].share >= ENOUGH
+    parts.append(days())
+    return "\n\n".join(parts), met
+
+
+def days() -> str:
+    """The day of the largest size, as deployed and as changed last: a column for each half an hour."""
+    size = sizes()[-1]
+    pictures: list[str] = []
+    for name, deployment in (size.more[0], size.more[-1]):
+        left = day.works(size.agencies, size.calls)
+        steps = day.lived(left, size.pace, lambda active, one=deployment: _served(one, active, size.pace))
+        made = size.agencies * size.calls - sum(one.left for one in left)
+        rates = [step.active * step.share * size.pace / 60 for step in steps]
+        pictures.append(
+            f"{name}: {made / 1e6:.1f} million calls made, at most {max(step.active for step in steps):,} agencies at "
+            f"once, {max(rates):,.0f} calls/s at the peak.\n\n```\n"
+            f"{'UTC':>16} {''.join(f'{int(step.hour) % 24:<4}' for step in steps[:: 2 * day.STEPS_AN_HOUR])}\n"
+            f"{'agencies at once':>16} {sparkline([step.active for step in steps], size.agencies)}\n"
+            f"{'calls/s':>16} {sparkline(rates, 800)}\n"
+            f"{'share of pace':>16} {sparkline([step.share if step.active else 0 for step in steps], 1)}\n```"
+        )
+    return "\n\n".join(pictures)
+
+
+@lru_cache
+def _near(deployment: Deployment, active: int, pace: int) -> float:
+    return min(1.0, simulate(deployment, active, pace, 60, 70).share)
+
+
+def _served(deployment: Deployment, active: int, pace: int) -> float:
+    """The share of so many; sizes that are near each other are simulated once."""
+    coarse = max(1, deployment.workers // 2)
+    return _near(deployment, coarse * ceil(active / coarse) if active > coarse else active, pace)
+
+
+if __name__ == "__main__":
+    print(run()[0])
+    sys.exit()
