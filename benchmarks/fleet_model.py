@@ -56,6 +56,7 @@ class Deployment:
     every: float = 60
     overlap: float = 20
     group: int = 1  # agencies to a message
+    by_lot: bool = False  # the order of a round, which else is always the same
     longest_wait: float = 1.0  # LONGEST_WAIT_SECONDS
     executions: int = 1000  # of the account at once, for all functions
     pollers: tuple[int, float] = (5, 5.0)  # at the start, and how many more a second
@@ -201,7 +202,8 @@ class Simulation:
         if waiting > len(groups) / 2:
             self.seen.skipped += 1
         else:
-            self._chance.shuffle(groups)
+            if one.by_lot:
+                self._chance.shuffle(groups)
             share = one.every + one.overlap
             if len(groups) > one.workers:
                 share = USED * one.every * one.workers / len(groups)

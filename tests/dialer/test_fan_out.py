@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,15 @@ def test_while_more_than_half_of_a_round_waits_no_further_one_is_sent(fleet: Fle
     assert dispatch.send(agencies) == 25
     assert dispatch.send(agencies) == 0
     assert fleet.waiting() == 37
+
+
+def test_rounds_are_sent_in_the_same_order_whatever_order_the_agencies_are_named_in(fleet: Fleet) -> None:
+    agencies = sorted(
+        str(uuid4()) for _ in range(10)
+    )  # as many as one request takes, since requests overtake each other
+
+    assert dispatch.send(agencies[5:] + agencies[:5]) == 10
+    assert [json.loads(fleet.received()["Body"])["agency_id"] for _ in agencies] == agencies
 
 
 def test_a_message_is_served_however_late_it_comes(fleet: Fleet, world: World) -> None:
