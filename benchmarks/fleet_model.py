@@ -164,6 +164,7 @@ class Simulation:
         self._number, self._now, self._from = 0, 0.0, 0.0
         self._messages: deque[tuple[float, Sequence[Agency]]] = deque()
         self._busy, self._environments = 0, deployment.workers if warm else 0
+        self._polls = False  # whether somebody will look for more workers soon
         self._ramp_from = -1e9 if warm else 0.0
         self._cores = [0.0] * max(1, round(deployment.cores))
         self._slow = len(self._cores) / deployment.cores  # a part of a core is all of them, each slower
@@ -235,12 +236,13 @@ class Simulation:
             if self._busy > self._environments:
                 self._environments, ready = self._busy, ready + one.cold_start
             self._at(ready, self._begin_run, group, self._now)
-        if self._messages and self._busy < one.workers:
-            self._at(self._now + 1 / one.pollers[1], self._take_more)
+        if self._messages and self._busy < one.workers and not self._polls:
+            self._polls = True
+            self._at(self._now + 1 / one.pollers[1], self._poll)
 
-    def _take_more(self) -> None:
-        if self._messages and self._busy < self._allowed():
-            self._take()
+    def _poll(self) -> None:
+        self._polls = False
+        self._take()
 
     @property
     def _counts(self) -> bool:
