@@ -117,9 +117,7 @@ def simulate(deployment: Deployment, active: int, pace: int, window: int = WINDO
 
 
 def sizes() -> Sequence[Size]:
-    """The sizes of docs/scaling.md, with what is changed there; which is, from the third line on, a change to
-    what was enough alone.
-    """
+    """The sizes of docs/scaling.md: one change after the other until it is enough, then what else might be tried."""
     small, middle = replace(DEPLOYED, cores=2), replace(DEPLOYED, workers=1000)
     many = replace(middle, cores=16, executions=2000)
     large = replace(DEPLOYED, workers=1000, executions=2000, cores=16, pool=200)
