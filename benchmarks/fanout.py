@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.fleet_model import Agency, Deployment, Simulation
 from benchmarks.ground import ground
-from benchmarks.measured import ASIDE_CALL, ASIDE_MESSAGE, COSTS
+from benchmarks.measured import ASIDE_CALL, ASIDE_MESSAGE, BACKGROUND, COSTS
 from benchmarks.optimum import Limits
 from benchmarks.processors import Clock
 from benchmarks.report import table
@@ -124,7 +124,8 @@ def _contacts(agencies: int, rounds: int) -> int:
 def simulated(agencies: int, rounds: int, cores: float) -> Simulated:
     """The same agencies, rounds and workers on so many processors of one machine."""
     costs = replace(COSTS, aside_message=ASIDE_MESSAGE, aside_call=ASIDE_CALL)
-    here = Deployment(costs, WORKERS, cores, every=EVERY_SECONDS, shared=True, webhooks=False, network=0, pick_up=0)
+    left = max(0.01, cores - BACKGROUND)
+    here = Deployment(costs, WORKERS, left, every=EVERY_SECONDS, shared=True, webhooks=False, network=0, pick_up=0)
     contacts = _contacts(agencies, rounds)
     them = [Agency(PLAN.calls_per_minute, PLAN.max_concurrent, 3600, contacts) for _ in range(agencies)]
     seen = Simulation(here, them).run(LONGEST_SECONDS, rounds=rounds)

@@ -22,3 +22,4 @@ COSTS = Costs(
 )
 # On one machine, what stands in for AWS and the provider takes its part of the processors too.
 ASIDE_MESSAGE, ASIDE_CALL = 13.0, 0.35
+BACKGROUND = 0.04  # of a processor: eight workers that poll, the stand-ins, and the benchmark that looks at the queue
