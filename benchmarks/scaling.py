@@ -130,6 +130,8 @@ def sizes() -> Sequence[Size]:
                 ("as deployed", small),
                 ("in an order drawn by lot", replace(small, by_lot=True)),
                 ("125 workers: 1.5 for each that dials", replace(small, workers=125)),
+                ("runs of 60 s, without an overlap", replace(small, overlap=0)),
+                ("runs of 140 s", replace(small, overlap=80)),
             ),
         ),
         Size(
