@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.fleet_model import Agency, Deployment, Simulation
+from benchmarks.deployment import Deployment
+from benchmarks.fleet_model import Agency, Simulation
 from benchmarks.ground import ground
 from benchmarks.measured import ASIDE_CALL, ASIDE_MESSAGE, BACKGROUND, COSTS
 from benchmarks.optimum import Limits

@@ -2,7 +2,7 @@
 
 Each minute a message for each group of agencies that dial; workers take them, as many at once as are allowed, and serve
 each for its share of the minute: claim, begin, dial, settle, wait for the next place. What is simulated is the order of
-things as shared/dispatch.py, shared/dialer.py and claim_calls have it; what a thing costs is measured (costs below).
+things as shared/dispatch.py, shared/dialer.py and claim_calls have it; what a thing costs is measured (measured.py).
 The database is its cores and its pool of connections, both first come, first served.
 """
 
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from benchmarks.deployment import Deployment
+
 MINUTE, SECOND = 60.02, 1.005  # the windows of pace_room
 USED = 0.9  # as shared/dispatch.py has it
 WRITE_TIMEOUT = 5.0
@@ -25,50 +27,6 @@ ACQUISITION = 10.0  # how long PostgREST lets a request wait for a connection
 RECONCILE = 5.0
 TOLD_AGAIN = 30.0  # after which the provider repeats a webhook that was not taken, about
 SLOT_WAIT = 0.25
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Milliseconds of processor time."""
-
-    message: float  # of a worker: to begin and to end a run
-    message_database: float  # of the database: a round of reconciliation, two requests
-    look: float  # a claim that finds nothing, for each agency it looks at
-    request: float  # and for the request itself, in PostgREST
-    turn: float  # what a turn that finds something costs more than one that does not: claim, begin and settle
-    call: float  # and for each of its calls
-    counted: float  # for each call of the agency that is live or began in the last minute, at each claim
-    webhook: float  # one event of the provider's, in two requests
-    dial_turn: float  # of a worker: a turn that begins calls
-    dial: float  # and for each of them
-    aside_message: float = 0  # of what stands in for AWS and the provider, where it shares the machine
-    aside_call: float = 0
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """What can be changed, and what is given."""
-
-    costs: Costs
-    workers: int  # at once: DISPATCH_CONCURRENCY and MaximumConcurrency
-    cores: float  # of the database's machine, on which PostgREST runs too
-    pool: int = 100  # connections of PostgREST
-    every: float = 60
-    overlap: float = 20
-    group: int = 1  # agencies to a message
-    by_lot: bool = False  # the order of a round, which else is always the same
-    longest_wait: float = 1.0  # LONGEST_WAIT_SECONDS
-    executions: int = 1000  # of the account at once, for all functions
-    pollers: tuple[int, float] = (5, 5.0)  # at the start, and how many more a second
-    worker_speed: float = 1024 / 1769  # of a processor; one is 1,769 MB
-    cold_start: float = 1.0
-    pick_up: float = 0.05  # from the queue to the function
-    network: float = 0.003  # to the database and back
-    commit: float = 0.002  # the log on disk: holds a connection and no core
-    dial_seconds: float = 0.3  # the provider's answer
-    webhooks: bool = True
-    webhook_seconds: float = 0.03  # of an execution, beside its requests
-    shared: bool = False  # the workers have no machine of their own, but the database's cores
 
 
 @dataclass

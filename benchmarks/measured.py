@@ -6,7 +6,7 @@ prints the tables that these are read from.
 
 from __future__ import annotations
 
-from benchmarks.fleet_model import Costs
+from benchmarks.deployment import Costs
 
 COSTS = Costs(
     message=71.0,

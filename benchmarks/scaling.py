@@ -14,7 +14,8 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from benchmarks import day
-from benchmarks.fleet_model import Agency, Deployment, Seen, Simulation, ready
+from benchmarks.deployment import Deployment
+from benchmarks.fleet_model import Agency, Seen, Simulation, ready
 from benchmarks.measured import COSTS
 from benchmarks.report import sparkline, table
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import day
-from benchmarks.fleet_model import MINUTE, Agency, Costs, Deployment, Seen, Simulation, ready
+from benchmarks.deployment import Costs, Deployment
+from benchmarks.fleet_model import MINUTE, Agency, Seen, Simulation, ready
 from benchmarks.optimum import most_in_any
 
 COSTS = Costs(
