@@ -9,7 +9,20 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import abuse, claim, costs, create, dial_rate, fanout, lists, report, sync, utilisation
+from benchmarks import (
+    abuse,
+    claim,
+    costs,
+    create,
+    dial_rate,
+    fanout,
+    lists,
+    messages,
+    report,
+    scaling,
+    sync,
+    utilisation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +36,8 @@ BENCHMARKS: dict[str, Callable[[bool], tuple[str, bool]]] = {
     "lists": lambda quick: lists.run(*((50_000, 20_000) if quick else (1_000_000, 200_000))),
     "fanout": lambda quick: fanout.run(*((40, 2) if quick else (500, 3))),
     "abuse": lambda quick: abuse.run(*((1, 15) if quick else (3, 20))),
+    "messages": lambda quick: messages.run(12 if quick else 60),
+    "scaling": lambda quick: scaling.run(),  # noqa: ARG005 - there is no shorter one
     "costs": lambda quick: costs.run(1_000 if quick else 5_000),
 }
 

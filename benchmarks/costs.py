@@ -41,9 +41,9 @@ class Meter:
 
     def read(self) -> tuple[float, float, int]:
         """Milliseconds of PostgreSQL, with all its processes, and of PostgREST; bytes of log."""
-        processes = [self.postgres_pid, *_children(self.postgres_pid)]
-        postgrest = _cpu_ms(self.here.stack.parts["postgrest"].pid)
-        return sum(map(_cpu_ms, processes)), postgrest, self.here.rows("select pg_current_wal_lsn() - '0/0'")[0][0]
+        processes = [self.postgres_pid, *children(self.postgres_pid)]
+        postgrest = cpu_ms(self.here.stack.parts["postgrest"].pid)
+        return sum(map(cpu_ms, processes)), postgrest, self.here.rows("select pg_current_wal_lsn() - '0/0'")[0][0]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _measured(meter: Meter, verb: str, acts: Sequence[Callable[[], object]], uni
     return Cost(verb, units, postgres / units, postgrest / units, float(wal) / units)
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """The ids of a process's children that run now."""
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -147,8 +148,8 @@ def _children(parent: int) -> list[int]:
     return found
 
 
-def _cpu_ms(pid: int) -> float:
-    """Of a process and of its children that have ended."""
+def cpu_ms(pid: int) -> float:
+    """Milliseconds of processor time: of a process, and of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return TICK_MS * sum(map(int, fields[11:15]))
 

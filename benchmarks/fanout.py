@@ -2,6 +2,8 @@
 
 Every agency has more to dial than it can be given. A round is one message for each; when the queue is empty after the
 last, every agency was served equally often, and what is compared is how much of the workers' time each got of it.
+
+The same is simulated (fleet_model.py), with what the rest of the machine left of its processors, and shown beside it.
 """
 
 from __future__ import annotations
@@ -9,12 +11,16 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks.deployment import Deployment
+from benchmarks.fleet_model import Agency, Simulation
 from benchmarks.ground import ground
+from benchmarks.measured import ASIDE_CALL, ASIDE_MESSAGE, BACKGROUND, COSTS
 from benchmarks.optimum import Limits
+from benchmarks.processors import Clock
 from benchmarks.report import table
 from shared import database, dispatch
 from shared.settings import settings
@@ -28,7 +34,7 @@ WORKERS = 8
 EVERY_SECONDS = 60
 PLAN = Limits(calls_per_minute=600, max_concurrent=1000)
 TARGET = 0.8
-LONGEST_SECONDS = 900
+LONGEST_SECONDS = 1800
 # Shorter than in production, so that what the killed worker leaves is settled while we watch.
 TIMERS = {
     "DIAL_BY_SECONDS": "5",
@@ -53,11 +59,20 @@ class Seen:
     double_dials: int
     most_calls_per_contact: int
     dead_letters: int
+    cores: float  # of the machine's, what others left
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What the simulation says: seconds until all were served, and how many calls of each agency were begun."""
+
+    seconds: float
+    shares: list[int]
 
 
 def run(agencies: int, rounds: int) -> tuple[str, bool]:
     """Measures so many rounds of so many agencies. The report, and whether the targets were met."""
-    contacts = round(12 * rounds * (EVERY_SECONDS * WORKERS / agencies + 3))  # more than ten a second of its shares
+    contacts = _contacts(agencies, rounds)
     with ground(webhooks={"enabled": False}, people={"ring_seconds": [3600, 3600]}) as here:
         for _ in range(agencies):
             agency, _account = here.agency(PLAN)
@@ -76,17 +91,19 @@ def run(agencies: int, rounds: int) -> tuple[str, bool]:
 
 def _measure(here: Ground, fleet: Fleet, agencies: int, rounds: int) -> Seen:
     with ExitStack() as workers:
-        first, *_ = [workers.enter_context(fleet.worker()) for _ in range(WORKERS)]
+        first, *others = [workers.enter_context(fleet.worker()) for _ in range(WORKERS)]
+        clock = Clock(here, [first, *others])
         started, sent = time.monotonic(), 0
         while sent < rounds:
             sent += fleet.dispatch() > 0
             if sent == 2 and first.is_alive:
                 _until_busy(fleet)
+                clock.forget(first)
                 first.kill()
-                workers.enter_context(fleet.worker())
+                clock.workers.append(workers.enter_context(fleet.worker()))
             time.sleep(max(0.0, EVERY_SECONDS - (time.monotonic() - started) % EVERY_SECONDS))
         _drain(fleet, started)
-        lasted, shares = time.monotonic() - started, _begun(here)
+        lasted, shares, cores = time.monotonic() - started, _begun(here), clock.cores()
         left = here.rows(UNSETTLED)[0][0]
         while here.rows(UNSETTLED)[0][0]:
             if time.monotonic() - started > LONGEST_SECONDS:
@@ -96,8 +113,24 @@ def _measure(here: Ground, fleet: Fleet, agencies: int, rounds: int) -> Seen:
     stats = here.simulator.stats()
     return Seen(
         agencies, rounds, lasted, shares, left, stats["accepted"], stats["double_dials"],
-        stats["most_calls_per_contact"], fleet.dead(),
+        stats["most_calls_per_contact"], fleet.dead(), cores,
     )  # fmt: skip
+
+
+def _contacts(agencies: int, rounds: int) -> int:
+    """Of each agency: more than ten a second of its shares."""
+    return round(12 * rounds * (EVERY_SECONDS * WORKERS / agencies + 3))
+
+
+def simulated(agencies: int, rounds: int, cores: float) -> Simulated:
+    """The same agencies, rounds and workers on so many processors of one machine."""
+    costs = replace(COSTS, aside_message=ASIDE_MESSAGE, aside_call=ASIDE_CALL)
+    left = max(0.01, cores - BACKGROUND)
+    here = Deployment(costs, WORKERS, left, every=EVERY_SECONDS, shared=True, webhooks=False, network=0, pick_up=0)
+    contacts = _contacts(agencies, rounds)
+    them = [Agency(PLAN.calls_per_minute, PLAN.max_concurrent, 3600, contacts) for _ in range(agencies)]
+    seen = Simulation(here, them).run(LONGEST_SECONDS, rounds=rounds)
+    return Simulated(seen.finished, [agency.total for agency in them])
 
 
 def _until_busy(fleet: Fleet) -> None:
@@ -126,11 +159,15 @@ def _begun(here: Ground) -> list[int]:
 def _report(seen: Seen) -> tuple[str, bool]:
     middle, slowest = median(seen.shares), min(seen.shares)
     met = slowest >= TARGET * middle > 0 and seen.double_dials == 0 and seen.most_calls_per_contact == 1
+    model = simulated(seen.agencies, seen.rounds, seen.cores)
     rows = [
-        ("agencies, workers", f"{seen.agencies}, {WORKERS}"),
+        ("agencies, workers, processors left by others", f"{seen.agencies}, {WORKERS}, {seen.cores:.2f}"),
         ("rounds, seconds until all were served", f"{seen.rounds}, {seen.seconds:.0f}"),
+        ("the same, simulated", f"{seen.rounds}, {model.seconds:.0f}"),
         ("calls begun", f"{sum(seen.shares):,}"),
+        ("the same, simulated", f"{sum(model.shares):,}"),
         ("begun by an agency: least, median, most", f"{slowest}, {middle:g}, {max(seen.shares)}"),
+        ("the same, simulated", f"{min(model.shares)}, {median(model.shares):g}, {max(model.shares)}"),
         ("least / median", f"{slowest / (middle or 1):.2f}"),
         ("unsettled calls after the last round, and in the end", f"{seen.unsettled_after_kill}, 0"),
         ("accepted by the provider", f"{seen.accepted:,}"),

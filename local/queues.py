@@ -11,7 +11,7 @@ from local.aws import queue_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FANNED_OUT = ("calls-batch-process", "process-historical-sync")
+FANNED_OUT = ("calls-batch-process", "process-historical-sync", "process-contact-imports")
 VISIBILITY_MARGIN_SECONDS = 60  # a message that came back while its function still ran would be served twice at once
 RECEIVES = 3
 

@@ -24,12 +24,12 @@ from shared.telemetry import count, logger
 from shared.ultravox import boottime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from shared.list_chunks import Chunk
 
-UPLOADS_ASKED_FOR = 100  # in one run; those asked for longest ago first
+UPLOADS_ASKED_FOR = 100  # at once; those asked for longest ago first
 MAX_FILE_BYTES = 100 * 1024 * 1024
 WRITES_KEPT_BACK = 4  # the last chunk and the release, each with one repetition
 FAILURE = "Something went wrong on our side; the import goes on with a later run"
@@ -66,21 +66,25 @@ class LeaseLostError(Exception):
     """The import is somebody else's by now, or over."""
 
 
-def process(remaining_ms: Callable[[], int]) -> dict[str, object]:
+def process(
+    remaining_ms: Callable[[], int], agency_id: str | None = None, seconds: float | None = None
+) -> dict[str, object]:
     """Read lists until the time is nearly used or none is left; `{results: [...]}`, one entry for each list.
 
-    `remaining_ms` is the run's remaining time in milliseconds. A list that fails does not fail the run.
+    `remaining_ms` is the run's remaining time in milliseconds. With `agency_id` only that agency's lists are read, and
+    what has been uploaded is left to whoever sent this run to find; with `seconds` it is done for no longer, but for
+    one chunk at least. A list that fails does not fail the run.
     Raises DatabaseError when the imports could not be asked for, StorageError when their files could not.
     """
-    timers = settings()
-    deadline = boottime() + remaining_ms() / 1000 - WRITES_KEPT_BACK * timers.write_timeout_seconds
+    if agency_id is None:
+        look_for_uploads(remaining_ms)
+    deadline = _deadline(remaining_ms)
+    share_ends = deadline if seconds is None else min(deadline, boottime() + seconds)
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     results: dict[str, dict[str, object]] = {}
-    if boottime() < deadline:
-        look_for_uploads()
-    while boottime() < deadline and (found := _claim(worker)):
-        until = min(deadline, boottime() + timers.import_slice_seconds)
-        results[found["import_id"]] = Import(found, worker, until).run()
+    while boottime() < (share_ends if results else deadline) and (found := _claim(worker, agency_id)):
+        until = min(share_ends, boottime() + settings().import_slice_seconds)
+        results[found["import_id"]] = Import(found, worker, until, deadline).run()
     if not results:
         return {"processed": 0, "message": "No pending imports"}
     failed = sum(entry["status"] == "failed" for entry in results.values())
@@ -88,9 +92,25 @@ def process(remaining_ms: Callable[[], int]) -> dict[str, object]:
     return {"results": list(results.values())}
 
 
-def look_for_uploads() -> None:
-    """Tell the database which of the awaited files have arrived. Raises DatabaseError, StorageError."""
-    awaited: list[str] = rpc("awaited_uploads", {"p_limit": UPLOADS_ASKED_FOR})
+def look_for_uploads(remaining_ms: Callable[[], int]) -> None:
+    """Tell the database which of the awaited files have arrived, each asked for once, while there is time.
+
+    Raises DatabaseError, StorageError.
+    """
+    deadline, asked = _deadline(remaining_ms), set[str]()
+    while boottime() < deadline:
+        awaited: list[str] = rpc("awaited_uploads", {"p_limit": UPLOADS_ASKED_FOR})
+        _look_for([name for name in awaited if name not in asked])
+        if len(awaited) < UPLOADS_ASKED_FOR or not asked.isdisjoint(awaited):
+            return
+        asked.update(awaited)
+
+
+def _deadline(remaining_ms: Callable[[], int]) -> float:
+    return boottime() + remaining_ms() / 1000 - WRITES_KEPT_BACK * settings().write_timeout_seconds
+
+
+def _look_for(awaited: Sequence[str]) -> None:
     if not awaited:
         return
     with ThreadPoolExecutor(8) as pool:
@@ -104,20 +124,22 @@ def look_for_uploads() -> None:
     rpc("note_uploads", {"p_arrived": arrived, "p_missing": missing})
 
 
-def _claim(worker: str) -> Progress | None:
-    params = {"p_worker": worker, "p_lease_seconds": settings().import_lease_seconds}
+def _claim(worker: str, agency_id: str | None) -> Progress | None:
+    lease = settings().import_lease_seconds
+    params = {"p_worker": worker, "p_lease_seconds": lease, "p_agency_id": agency_id}
     found = rpc("claim_contact_import", params, repeatable=False)
     crash_points.reach("import_claimed")
     return found
 
 
 class Import:
-    """One list in the hands of one worker."""
+    """One list in the hands of one worker, which gives it up at `until`, but not without a chunk before `deadline`."""
 
-    def __init__(self, progress: Progress, worker: str, until: float) -> None:
+    def __init__(self, progress: Progress, worker: str, until: float, deadline: float) -> None:
         self._progress = progress
         self._worker = worker
         self._until = until
+        self._deadline = deadline
         self._lost = False
 
     def run(self) -> dict[str, object]:
@@ -157,7 +179,8 @@ class Import:
             for chunk in Chunks(self._progress):
                 if written:
                     written.result()
-                if boottime() >= self._until:
+                # A share of time that is shorter than reading a chunk must not read it in vain for ever.
+                if boottime() >= (self._until if written else self._deadline):
                     return False
                 written = writer.submit(self._record, chunk)
             if written:

@@ -57,5 +57,8 @@ create index contact_imports_awaited_idx on public.contact_imports (asked_at nul
   where status = 'pending' and size_bytes is null;
 create index contact_imports_due_idx on public.contact_imports (coalesce(last_activity_at, created_at), id)
   where status in ('pending', 'in_progress') and size_bytes is not null;
+create index contact_imports_agency_due_idx
+  on public.contact_imports (agency_id, coalesce(last_activity_at, created_at), id)
+  where status in ('pending', 'in_progress') and size_bytes is not null;
 create index contact_imports_agency_idx on public.contact_imports (agency_id);
 create index contact_imports_created_by_idx on public.contact_imports (created_by);

@@ -1,10 +1,14 @@
 -- The import that has waited longest of those whose file is there and that no worker has: pending, or in_progress
 -- without a valid lease -> in_progress with a lease. Null where there is none. A lease that ran out is a worker that
 -- stopped without a word: a failed run like others, and after ten in a row the next worker ends the import.
-create function batchline.claim_contact_import(p_worker text, p_lease_seconds double precision)
+-- Planned anew each time, so that an agency's run reads that agency's lists and no others.
+create function batchline.claim_contact_import(
+  p_worker text, p_lease_seconds double precision, p_agency_id uuid default null
+)
 returns jsonb
 language plpgsql volatile
 set search_path = '' set enable_seqscan = off set enable_sort = off set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_now timestamptz := batchline.clock();
@@ -24,6 +28,7 @@ begin
     from public.contact_imports
     where status in ('pending', 'in_progress')
       and size_bytes is not null
+      and (p_agency_id is null or agency_id = p_agency_id)
       and (claimed_until is null or claimed_until <= v_now)
       and (resume_after is null or resume_after <= v_now)
     order by coalesce(last_activity_at, created_at), id

@@ -23,30 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from local.functions import Function
+
 PROCESS = FUNCTIONS["calls-batch-process"]
 
 
 @dataclass
 class Fleet:
-    """A queue of calls-batch-process; `folder` keeps its workers' logs."""
+    """A queue of a processor; `folder` keeps its workers' logs."""
 
     folder: Path
     sqs: Any
     queue_url: str
+    process: Function
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, visibility_seconds: float) -> Generator[Fleet]:
+    def running(cls, folder: Path, visibility_seconds: float, process: Function = PROCESS) -> Generator[Fleet]:
         sqs: Any = cast("Any", boto3).client("sqs")
         try:
-            yield cls(folder, sqs, queues.make(sqs, f"fleet-{uuid4().hex}", visibility_seconds))
+            yield cls(folder, sqs, queues.make(sqs, f"fleet-{uuid4().hex}", visibility_seconds), process)
         finally:
             sqs.close()
 
     @contextmanager
     def worker(self) -> Generator[Part]:
         """A process that serves one message after the other; its environment is that of this moment."""
-        command = (sys.executable, "-m", "local.mapping", PROCESS.name)
+        command = (sys.executable, "-m", "local.mapping", self.process.name)
         log = self.folder / f"worker-{uuid4().hex[:8]}.log"
         part = Part("worker", command, log, mapping.READY_LINE, os.environ | {"DISPATCH_QUEUE_URL": self.queue_url})
         part.start()
@@ -59,7 +62,17 @@ class Fleet:
 
     def dispatch(self) -> int:
         """The scheduled run: how many messages it has sent."""
-        return PROCESS.resolve()(PROCESS.schedules[0].event, Context(PROCESS))["dispatched"]
+        return self.process.resolve()(self.process.schedules[0].event, Context(self.process))["dispatched"]
+
+    def invoke(self, *messages: dict[str, Any]) -> dict[str, Any]:
+        """One invocation with these messages, as the mapping makes it."""
+        return self.process.resolve()(mapping.event(*messages), Context(self.process))
+
+    def received(self, **attributes: str) -> dict[str, Any]:
+        """The next message, with these attributes instead of its own."""
+        asked = {"QueueUrl": self.queue_url, "AttributeNames": ["All"], "WaitTimeSeconds": 10}
+        (message,) = self.sqs.receive_message(**asked)["Messages"]
+        return {**message, "Attributes": message["Attributes"] | attributes}
 
     def send(self, body: object) -> None:
         text = body if isinstance(body, str) else json.dumps(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -61,17 +62,6 @@ def is_all_done(worlds: list[World]) -> bool:
     ids = [world.agency.id for world in worlds]
     query = "select count(*) from public.call_batches where agency_id = any (%s) and status <> 'completed'"
     return worlds[0].value(query, ids) == 0
-
-
-def invoke(*messages: dict[str, Any]) -> dict[str, Any]:
-    """One invocation with these messages, as the mapping makes it."""
-    return PROCESS.resolve()(mapping.event(*messages), Context(PROCESS))
-
-
-def received(fleet: Fleet, **attributes: str) -> dict[str, Any]:
-    asked = {"QueueUrl": fleet.queue_url, "AttributeNames": ["All"], "WaitTimeSeconds": 10}
-    (message,) = fleet.sqs.receive_message(**asked)["Messages"]
-    return {**message, "Attributes": message["Attributes"] | attributes}
 
 
 @pytest.mark.usefixtures("_short")
@@ -134,7 +124,7 @@ def test_several_messages_for_one_agency_call_nobody_twice_and_cost_little_when_
     assert batch.status == "completed"
     idle = {"agency_id": str(world.agency.id), "seconds": 30}
     fleet.send(idle)
-    assert invoke(received(fleet)) == {"batchItemFailures": []}
+    assert fleet.invoke(fleet.received()) == {"batchItemFailures": []}
 
 
 def test_while_more_than_half_of_a_round_waits_no_further_one_is_sent(fleet: Fleet) -> None:
@@ -146,22 +136,32 @@ def test_while_more_than_half_of_a_round_waits_no_further_one_is_sent(fleet: Fle
     assert fleet.waiting() == 37
 
 
+def test_rounds_are_sent_in_the_same_order_whatever_order_the_agencies_are_named_in(fleet: Fleet) -> None:
+    agencies = sorted(
+        str(uuid4()) for _ in range(10)
+    )  # as many as one request takes, since requests overtake each other
+
+    assert dispatch.send(agencies[5:] + agencies[:5]) == 10
+    assert [json.loads(fleet.received()["Body"])["agency_id"] for _ in agencies] == agencies
+
+
 def test_a_message_is_served_however_late_it_comes(fleet: Fleet, world: World) -> None:
     batch = world.create(1)
     fleet.send({"agency_id": str(world.agency.id), "seconds": 5})
 
-    assert invoke(received(fleet, SentTimestamp="1000", ApproximateReceiveCount="2")) == {"batchItemFailures": []}
+    late = fleet.received(SentTimestamp="1000", ApproximateReceiveCount="2")
+    assert fleet.invoke(late) == {"batchItemFailures": []}
     assert len(batch.calls()) == 1
 
 
 def test_only_the_message_that_failed_comes_again(fleet: Fleet, world: World) -> None:
     batch = world.create(1)
     fleet.send({"agency_id": str(world.agency.id), "seconds": 5})
-    good = received(fleet)
+    good = fleet.received()
     fleet.send("nonsense")
-    bad = received(fleet)
+    bad = fleet.received()
 
-    assert invoke(good, bad) == {"batchItemFailures": [{"itemIdentifier": bad["MessageId"]}]}
+    assert fleet.invoke(good, bad) == {"batchItemFailures": [{"itemIdentifier": bad["MessageId"]}]}
     assert len(batch.calls()) == 1
 
 
@@ -203,6 +203,6 @@ def test_an_import_is_one_message_and_its_share_of_time_ends_it_where_it_can_go_
     fleet.sqs.purge_queue(QueueUrl=fleet.queue_url)
     for seconds, statuses in ((1e-6, ("pending", "in_progress")), (60, ("completed",))):
         fleet.send({"agency_id": str(past.world.agency.id), "seconds": seconds})
-        event = mapping.event(received(fleet))
+        event = mapping.event(fleet.received())
         assert sync.resolve()(event, Context(sync)) == {"batchItemFailures": []}
         assert past.status in statuses

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.factories import Connection
 
     At = Callable[[str, Callable[[], object]], None]
+    Settings = Callable[..., None]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,6 +40,16 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, db: Connection) -> Iterator[None]:
     yield
     settings.cache_clear()
     database.close()
+
+
+@pytest.fixture
+def change_settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Sets variables of the environment, by name."""
+
+    def change(**environment: str) -> None:
+        configure({"IMPORT_CHUNK_ROWS": f"{CHUNK}", **environment}, monkeypatch.setenv)
+
+    return change
 
 
 @pytest.fixture

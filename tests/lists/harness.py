@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from local.processes import ROOT
 from shared import contact_imports, database, lists, storage
 from shared.settings import settings
 from tests.dialer.harness import Batch
-from tests.factories import batch_body
+from tests.factories import batch_body, fictional_numbers
 from tests.processes import spawned
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ Row = dict[str, Any]
 
 CHUNK = 10
 COUNTERS = ("rows_read", "added", "duplicates_skipped", "invalid")
+# Chunks that wait to be written, while a test holds the list of numbers that every chunk reads.
+WAITING = "select from pg_locks where not granted and relation = 'public.do_not_call'::regclass"
 # Stops at the n-th time that it comes to a point, says so, and goes on when it is told to.
 WORKER = """
 import json, sys
@@ -159,6 +162,41 @@ class List:
     def faults(self) -> list[tuple[int, str, str]]:
         """Row, column and problem of each line of the report."""
         return [(int(row), column, problem) for row, column, problem, _ in self.report()]
+
+
+class Sample:
+    """A list of some chunks: quoted line ends, empty rows, faults and numbers that come again."""
+
+    def __init__(self, seed: str, count: int) -> None:
+        chance = random.Random(seed)  # noqa: S311 - what the list looks like
+        self.good = fictional_numbers(count)
+        self.duplicates = self.invalid = 0
+        lines: list[list[str]] = []
+        for number in self.good:
+            lines.append([number, chance.choice(["Ann", 'A "B"\nC', "Zoë", "a,b"])])
+            if chance.random() < 0.2:
+                lines.append([chance.choice(self.good[: self.good.index(number) + 1]), "again"])
+                self.duplicates += 1
+            if chance.random() < 0.2:
+                lines.append([chance.choice(["", "12", "213 555 0123"]), "Bob"])
+                self.invalid += 1
+            if chance.random() < 0.1:
+                lines.append([])
+        self.content = rows(lines)
+
+    @property
+    def rows(self) -> int:
+        return len(self.good) + self.duplicates + self.invalid
+
+    def assert_whole(self, listed: List) -> None:
+        """Each row was read exactly once."""
+        assert listed.status == "completed"
+        assert listed.numbers() == self.good
+        assert listed.counters() == (self.rows, len(self.good), self.duplicates, self.invalid)
+        report = [(row, problem) for row, _, problem in listed.faults()]
+        assert report == sorted(set(report))
+        assert len(report) == self.duplicates + self.invalid
+        assert [contact["position"] for contact in listed.contacts()] == list(range(len(self.good)))
 
 
 @dataclass(frozen=True)

@@ -10,50 +10,13 @@ import pytest
 
 from shared import lists
 from tests.dialer.harness import until
-from tests.factories import fictional_numbers
-from tests.lists.harness import CHUNK, List, rows, worker
+from tests.lists.harness import CHUNK, WAITING, List, Sample, worker
 
 if TYPE_CHECKING:
     from tests.dialer.harness import World
 
 ONCE = ("import_claimed", "import_before_read", "import_before_report", "import_before_finish", "import_finished")
 AT_EACH_CHUNK = ("import_before_record", "import_recorded")
-WAITING = "select from pg_locks where not granted and relation = 'public.do_not_call'::regclass"
-
-
-class Sample:
-    """A list of some chunks: quoted line ends, empty rows, faults and numbers that come again."""
-
-    def __init__(self, seed: str, count: int) -> None:
-        chance = random.Random(seed)  # noqa: S311 - what the list looks like
-        self.good = fictional_numbers(count)
-        self.duplicates = self.invalid = 0
-        lines: list[list[str]] = []
-        for number in self.good:
-            lines.append([number, chance.choice(["Ann", 'A "B"\nC', "Zoë", "a,b"])])
-            if chance.random() < 0.2:
-                lines.append([chance.choice(self.good[: self.good.index(number) + 1]), "again"])
-                self.duplicates += 1
-            if chance.random() < 0.2:
-                lines.append([chance.choice(["", "12", "213 555 0123"]), "Bob"])
-                self.invalid += 1
-            if chance.random() < 0.1:
-                lines.append([])
-        self.content = rows(lines)
-
-    @property
-    def rows(self) -> int:
-        return len(self.good) + self.duplicates + self.invalid
-
-    def assert_whole(self, listed: List) -> None:
-        """Each row was read exactly once."""
-        assert listed.status == "completed"
-        assert listed.numbers() == self.good
-        assert listed.counters() == (self.rows, len(self.good), self.duplicates, self.invalid)
-        report = [(row, problem) for row, _, problem in listed.faults()]
-        assert report == sorted(set(report))
-        assert len(report) == self.duplicates + self.invalid
-        assert [contact["position"] for contact in listed.contacts()] == list(range(len(self.good)))
 
 
 @pytest.mark.parametrize("point", [*ONCE, *AT_EACH_CHUNK])

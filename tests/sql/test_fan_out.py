@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sql.importing import Import
+from tests.sql.listing import Listed
 from tests.sql.world import World
 
 
@@ -46,3 +47,37 @@ def test_a_run_for_one_agency_sweeps_no_others_calls(world: World) -> None:
     arguments = {"p_limit": 100, "p_give_up_seconds": 86400, "p_agency_id": world.agency.id}
     assert world.verb("sweep_calls", **arguments) == {"released": 1, "unknown": 0, "given_up": 0}
     assert [world.call(call_id)["status"] for call_id in call_ids] == ["not_placed", "claimed"]
+
+
+def test_a_list_whose_file_is_to_come_that_a_run_holds_or_that_has_to_wait_needs_no_other(world: World) -> None:
+    awaited, due, held, failing, done = (Listed(World(world.connection)) for _ in range(5))
+    for listed in (held, failing, done):
+        listed.arrive()
+        assert listed.claim() == str(listed.id)
+    due.arrive()
+    failing.fail()
+    done.fail(final=True)
+
+    assert world.verb("importing_agencies") == [str(due.world.agency.id)]
+    world.move_clock(91)  # failing waits for 30 s, the lease lasts for 90
+    assert set(world.verb("importing_agencies")) == {str(one.world.agency.id) for one in (due, held, failing)}
+    awaited.arrive()
+    assert str(awaited.world.agency.id) in world.verb("importing_agencies")
+
+
+def test_an_agency_with_several_lists_is_named_once(world: World) -> None:
+    for listed in (Listed(world), Listed(world)):
+        listed.arrive()
+
+    assert world.verb("importing_agencies") == [str(world.agency.id)]
+
+
+def test_a_run_for_one_agency_claims_no_other_list(world: World) -> None:
+    other, mine = Listed(World(world.connection)), Listed(world)
+    other.arrive()
+    mine.arrive()
+    arguments = {"p_worker": "w", "p_lease_seconds": 90, "p_agency_id": world.agency.id}
+
+    assert world.verb("claim_contact_import", **arguments)["import_id"] == str(mine.id)
+    assert world.verb("claim_contact_import", **arguments) is None
+    assert other.row()["status"] == "pending"

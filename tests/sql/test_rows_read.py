@@ -14,6 +14,7 @@ from benchmarks.queues import CLAIM, Queue
 from tests.factories import forbid_number
 from tests.sql import payloads
 from tests.sql.importing import Import, past_calls
+from tests.sql.listing import Listed
 from tests.sql.telling import listen
 from tests.sql.world import World
 
@@ -66,6 +67,13 @@ select %(agency)s, batchline.clock(), 'completed', batchline.clock() - n * inter
        batchline.clock()
 from generate_series(1, %(count)s) as n
 """
+READ_LISTS = """
+insert into public.contact_imports (
+  agency_id, batch_id, expires_at, etag, size_bytes, status, started_at, completed_at
+)
+select %(agency)s, %(batch)s, batchline.clock(), 'e', 100, 'completed', batchline.clock(), batchline.clock()
+from generate_series(1, %(count)s) as n
+"""
 LISTED = """
 insert into public.do_not_call (agency_id, phone_number)
 select %(agency)s, '+1929' || lpad((n + 10000)::text, 7, '0') from generate_series(1, %(count)s) as n
@@ -76,6 +84,10 @@ insert into public.notices (
 )
 select %(agency)s, %(batch)s, 'batch.paused', '{}', 'delivered', batchline.clock(), batchline.clock(), batchline.clock()
 from generate_series(1, %(count)s) as n
+"""
+UPLOADED = """
+insert into public.contact_imports (agency_id, batch_id, expires_at, etag, size_bytes)
+select %(agency)s, %(batch)s, batchline.clock(), 'e', 100 from generate_series(1, %(count)s) as n
 """
 # Of tables what sequential scans returned, of indexes every entry read, used or not.
 ROWS_READ = """
@@ -91,6 +103,7 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
         for table in (
             *("calls", "campaign_contacts", "call_events", "call_batches", "agencies"),
             *("historical_sync_jobs", "historical_sync_failures", "do_not_call", "notices"),
+            "contact_imports",
         ):
             connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(sql.Identifier(table)))
         world = World(connection)
@@ -100,6 +113,7 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
             world.tell({"callId": str(uuid4()), "created": world.time()})
             world.claim(0)
             claim_notices(world)
+            world.verb("importing_agencies")
             list_notices(world)
             job = Import.claimed(world)
             job.record(past_calls(1), then="more")
@@ -111,7 +125,7 @@ def past(new_database: Callable[[], str]) -> Iterator[World]:
             "agent": world.agency.agent_mapping_id,
             "count": PAST,
         }
-        for statement in (FINISHED, WAITING, ENDED, IMPORTED, LISTED, TOLD):
+        for statement in (FINISHED, WAITING, ENDED, IMPORTED, READ_LISTS, LISTED, TOLD):
             connection.execute(statement, arguments)
         calls = world.dial(6)
         world.accept(calls[:3])
@@ -215,6 +229,13 @@ def claim_import(world: World) -> Callable[[], object]:
     return Import(world).claim
 
 
+def claim_list(world: World) -> Callable[[], object]:
+    listed = Listed(world)
+    listed.arrive()
+    arguments = {"p_worker": "w", "p_lease_seconds": 90, "p_agency_id": world.agency.id}
+    return lambda: world.verb("claim_contact_import", **arguments)
+
+
 PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "claim_calls": lambda world: lambda: world.claim(4),
     "begin_dial": begin,
@@ -226,6 +247,8 @@ PREPARE: dict[str, Callable[[World], Callable[[], object]]] = {
     "apply_call of a stranger": stranger,
     "record_sync_page": import_page,
     "claim_sync_jobs": claim_import,
+    "claim_contact_import of an agency": claim_list,
+    "importing_agencies": lambda world: lambda: world.verb("importing_agencies"),
     "create_historical_sync_job": lambda world: lambda: Import(world),
     "get_sync_status": lambda world: lambda: world.ask(world.agency.member, "get_sync_status"),
     "get_status": lambda world: lambda: world.ask(world.agency.member, "get_status"),
@@ -274,6 +297,23 @@ def test_the_past_is_not_read_by(past: World, name: str) -> None:
         act = PREPARE[name](past)
         before = rows_read(past)
         act()
+        read = rows_read(past) - before
+
+    assert 0 < read < 250
+
+
+def test_the_lists_of_others_are_not_read_by_an_agencys_run(past: World) -> None:
+    other = World(past.connection)
+    arguments = {"p_worker": "w", "p_lease_seconds": 90, "p_agency_id": past.agency.id}
+    with past.connection.transaction(force_rollback=True):
+        for _ in range(8):  # a plan that is kept would be made by now
+            assert past.verb("claim_contact_import", **arguments) is None
+        given = {"agency": other.agency.id, "batch": other.processing(1), "count": PAST}
+        past.connection.execute(UPLOADED, given)
+        Listed(past).arrive()
+        before = rows_read(past)
+        assert past.verb("claim_contact_import", **arguments) is not None
+        assert past.verb("claim_contact_import", **arguments) is None
         read = rows_read(past) - before
 
     assert 0 < read < 250
