@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Template = dict[str, Any]
+MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 
 
 @pytest.fixture(scope="session")
 def artifact(folder: Path) -> Path:
     """The zip, with the compiled wheels of this machine instead of Lambda's."""
-    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-    return package.build(folder / "batchline.zip", machine)
+    return package.build(folder / "batchline.zip", MACHINE)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -201,11 +200,3 @@ def test_every_route_is_throttled(resources: dict[str, Template]) -> None:
 
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
     assert stage["RouteSettings"].keys() <= routes
-
-
-def test_every_handler_is_in_the_zip(resources: dict[str, Template], artifact: Path) -> None:
-    with zipfile.ZipFile(artifact) as archive:
-        names = set(archive.namelist())
-
-    for made in lambdas(resources).values():
-        assert f"{made['Handler'].removesuffix('.main')}.py" in names
