@@ -15,9 +15,10 @@ const reading = (name) => (stage) => [allow(["ssm:GetParameter"], parameter(stag
 const onObjects = (prefix, actions) => () => [allow(actions, objects(prefix))];
 const allow = (Action, Resource) => ({ Effect: "Allow", Action, Resource });
 
-const listing = (prefix) => ({
+// Also for who reads what may not be there: to those who may not list it, S3 says "forbidden" instead of "not found".
+const listing = (...prefixes) => ({
   ...allow(["s3:ListBucket"], { "Fn::GetAtt": ["Storage", "Arn"] }),
-  Condition: { StringLike: { "s3:prefix": `${prefix}/*` } },
+  Condition: { StringLike: { "s3:prefix": prefixes.map((prefix) => `${prefix}/*`) } },
 });
 const PUT = ["s3:PutObject", "s3:AbortMultipartUpload"];
 
@@ -27,17 +28,17 @@ const USES = {
   "webhook-secret": reading("ultravox-webhook-secret"),
   "tasks-read": onObjects("batch-calls", ["s3:GetObject"]),
   "tasks-erase": onObjects("batch-calls", ["s3:DeleteObject"]),
-  "tasks-write": onObjects("batch-calls", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
+  "tasks-write": onObjects("batch-calls", ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"]),
   "imports-read": onObjects("imports", ["s3:GetObject"]),
   "imports-upload": onObjects("imports", ["s3:PutObject"]),
   "imports-process": () => [
     allow([...PUT, "s3:GetObject", "s3:DeleteObject"], objects("imports")),
-    listing("imports"), // or a file that is not there yet would read as forbidden
+    listing("imports"), // a file that has not come yet
   ],
   "exports-write": onObjects("exports", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
   "exports-erase": () => [
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls")]),
-    listing("exports"),
+    listing("exports", "batch-calls"), // a list that is gone with its batch
   ],
 };
 
