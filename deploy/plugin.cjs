@@ -110,7 +110,15 @@ class Deployment {
       this.resources[`${id}Role`] = role("lambda.amazonaws.com", this.statements(id, fn));
       for (const rate of fn.schedules) this.addSchedule(id, functionId(name), fn, rate);
     });
+    this.serverless.service.resources.Resources.Storage.Properties.CorsConfiguration = this.crossOrigin();
     Object.assign(this.resources, alarms(this.serverless.service));
+  }
+
+  // A browser that puts a list to its link asks the bucket first; whose pages may is what the functions are told.
+  crossOrigin() {
+    const origins = this.serverless.service.provider.environment.CORS_ALLOWED_ORIGINS.split(",");
+    const AllowedOrigins = origins.map((origin) => origin.trim()).filter(Boolean);
+    return { CorsRules: [{ AllowedMethods: ["GET", "PUT"], AllowedHeaders: ["content-type"], AllowedOrigins, MaxAge: 86400 }] };
   }
 
   statements(id, fn) {

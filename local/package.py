@@ -21,6 +21,7 @@ from local.processes import ROOT, LocalError
 
 ARTIFACT = ROOT / "dist" / "batchline.zip"
 PYTHON = "3.11"  # of the runtime in serverless.yml; the compiler must be the same
+ARCHITECTURE = "arm64"  # a fifth cheaper than x86_64; the variable of this name chooses, here and in serverless.yml
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 # The python3.11 runtime is Amazon Linux 2: a wheel for manylinux_2_28 would install and fail at its first import there.
@@ -49,7 +50,7 @@ sys.exit(not done)
 """
 
 
-def build(target: Path = ARTIFACT, architecture: str = "arm64") -> Path:
+def build(target: Path = ARTIFACT, architecture: str = ARCHITECTURE) -> Path:
     """Write the zip and return where it is.
 
     Raises LocalError when pip fails, this Python is not the runtime's, what pip installed does not load on Lambda, or
@@ -143,7 +144,8 @@ def _zip(folder: Path, target: Path) -> None:
 def main() -> None:
     """`python -m local.package`: write dist/batchline.zip."""
     parser = argparse.ArgumentParser(prog="make package", description=main.__doc__)
-    parser.add_argument("--architecture", choices=PLATFORMS, default="arm64")
+    chosen = os.environ.get("ARCHITECTURE", ARCHITECTURE)
+    parser.add_argument("--architecture", choices=PLATFORMS, default=chosen)
     parser.add_argument("--to", type=Path, default=ARTIFACT)
     asked = parser.parse_args()
     try:

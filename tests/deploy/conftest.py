@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Template = dict[str, Any]
+ORIGINS = ["https://app.example.com", "https://admin.example.com"]
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 
 
@@ -50,7 +51,8 @@ def packaged(folder: Path) -> Path:
     with zipfile.ZipFile(service / "dist/batchline.zip", "w"):
         pass
     command = [ROOT / "node_modules/.bin/serverless", "package", "--stage", "prod", "--package", folder / "packaged"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SUPABASE_URL": "https://project.supabase.example"}
+    settings = {"SUPABASE_URL": "https://project.supabase.example", "CORS_ALLOWED_ORIGINS": ", ".join(ORIGINS)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **settings}
     done = subprocess.run(command, cwd=service, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "packaged"

@@ -62,6 +62,7 @@ LEFT_OUT = {
     "PublicAccessBlockConfiguration": "get_public_access_block",
     "OwnershipControls": "get_bucket_ownership_controls",
     "LifecycleConfiguration": "get_bucket_lifecycle_configuration",
+    "CorsConfiguration": "get_bucket_cors",
 }
 
 
@@ -75,6 +76,8 @@ def complete_bucket(client: Callable[[str], Any], name: str, properties: Propert
     if kept := properties.get("LifecycleConfiguration"):
         rules = {"Rules": [_lifecycle(rule) for rule in kept["Rules"]]}
         s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=rules)
+    if crossed := properties.get("CorsConfiguration"):
+        s3.put_bucket_cors(Bucket=name, CORSConfiguration=_cross_origin(crossed))
 
 
 def _lifecycle(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +88,11 @@ def _lifecycle(rule: Mapping[str, Any]) -> dict[str, Any]:
     if "AbortIncompleteMultipartUpload" in rule:
         made["AbortIncompleteMultipartUpload"] = rule["AbortIncompleteMultipartUpload"]
     return made
+
+
+def _cross_origin(given: Mapping[str, Any]) -> dict[str, Any]:
+    rules = [{**rule, "MaxAgeSeconds": rule["MaxAge"]} for rule in given["CorsRules"]]
+    return {"CORSRules": [{name: value for name, value in rule.items() if name != "MaxAge"} for rule in rules]}
 
 
 def _lower(value: Any) -> Any:

@@ -18,6 +18,7 @@ import pytest
 from local.processes import ROOT, Part, free_ports
 from tests.calling import FUNCTIONS
 from tests.deploy.cloud import Cloud
+from tests.deploy.conftest import ORIGINS
 from tests.deploy.services import LEFT_OUT, MAKERS
 
 if TYPE_CHECKING:
@@ -175,12 +176,14 @@ def test_the_bucket_stands_closed_encrypted_and_forgetful(cloud: Cloud) -> None:
         made["Filter"]["Prefix"]: made.get("Expiration", made.get("AbortIncompleteMultipartUpload"))
         for made in s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
     }
+    (crossed,) = s3.get_bucket_cors(**bucket)["CORSRules"]
     (statement,) = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
 
     assert len(closed) == 4
     assert all(closed.values())
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     assert days == {"exports/": {"Days": 7}, "imports/": {"Days": 30}, "": {"DaysAfterInitiation": 1}}
+    assert (crossed["AllowedMethods"], crossed["AllowedOrigins"]) == (["GET", "PUT"], ORIGINS)
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
