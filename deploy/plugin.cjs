@@ -42,14 +42,16 @@ const USES = {
   ],
 };
 
-const trusting = (service) => ({
+// For a service that acts for every account: only when it acts for ours.
+const FOR_US = { Condition: { StringEquals: { "aws:SourceAccount": { Ref: "AWS::AccountId" } } } };
+const trusting = (service, when) => ({
   Version: "2012-10-17",
-  Statement: [{ Effect: "Allow", Principal: { Service: service }, Action: "sts:AssumeRole" }],
+  Statement: [{ Effect: "Allow", Principal: { Service: service }, Action: "sts:AssumeRole", ...when }],
 });
-const role = (service, statements) => ({
+const role = (service, statements, when) => ({
   Type: "AWS::IAM::Role",
   Properties: {
-    AssumeRolePolicyDocument: trusting(service),
+    AssumeRolePolicyDocument: trusting(service, when),
     Policies: [{ PolicyName: "what-it-uses", PolicyDocument: { Version: "2012-10-17", Statement: statements } }],
   },
 });
@@ -66,6 +68,8 @@ class Deployment {
     this.hooks = {
       "before:package:initialize": () => this.each((name, fn) => this.prepare(name, fn)),
       "before:package:finalize": () => this.finish(),
+      // The local stack runs the processors; offline would, with six seconds for each, too short for a turn.
+      "before:offline:start": () => this.each((_name, fn) => this.unschedule(fn)),
     };
   }
 
@@ -91,12 +95,16 @@ class Deployment {
     fn.role = `${id}Role`;
     fn.schedules = fn.events.filter((event) => event.schedule).map((event) => event.schedule);
     if (!fn.schedules.length) return;
-    fn.events = fn.events.filter((event) => !event.schedule); // osls would make a rule of it, which tries again
+    this.unschedule(fn); // osls would make a rule of it, which tries again
     fn.maximumRetryAttempts = 0;
     fn.maximumEventAge = 60;
     if (!this.fansOut(fn)) return;
     delete fn.reservedConcurrency; // the queue's workers are held to their number where they take messages
     fn.environment = { ...fn.environment, DISPATCH_QUEUE_URL: { Ref: `${id}Queue` }, DISPATCH_CONCURRENCY: String(fn.fanOut) };
+  }
+
+  unschedule(fn) {
+    fn.events = fn.events.filter((event) => !event.schedule);
   }
 
   // After everything is compiled: what it does not.
@@ -134,7 +142,8 @@ class Deployment {
   // EventBridge Scheduler, which may call this function and nothing else.
   addSchedule(id, functionId, fn, rate) {
     const target = { "Fn::Sub": `${ARN}:lambda:${HERE}:function:${fn.name}` };
-    this.resources[`${id}ScheduleRole`] = role("scheduler.amazonaws.com", [allow(["lambda:InvokeFunction"], target)]);
+    const starts = allow(["lambda:InvokeFunction"], target);
+    this.resources[`${id}ScheduleRole`] = role("scheduler.amazonaws.com", [starts], FOR_US);
     this.resources[`${id}Schedule`] = {
       Type: "AWS::Scheduler::Schedule",
       Properties: {

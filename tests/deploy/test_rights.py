@@ -320,10 +320,7 @@ def test_a_function_without_a_right_asks_aws_for_nothing(endpoint: Any, scene: S
 @pytest.mark.parametrize(
     ("name", "action"),
     [
-        ("calls-batch-export", "s3:PutObject"),
-        ("calls-batch-upload", "s3:PutObject"),
         ("batch-call-get", "s3:GetObject"),
-        ("process-contact-imports", "s3:ListBucket"),
         ("person-erase", "s3:ListBucket"),
         ("agents-sync", "ssm:GetParameter"),
         ("calls-batch-process", "sqs:SendMessage"),

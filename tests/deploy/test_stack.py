@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.aws import ACCOUNT
 from local.processes import ROOT, Part, free_ports
 from tests.calling import FUNCTIONS
 from tests.deploy.cloud import Cloud
@@ -79,6 +80,8 @@ def roles(cloud: Cloud) -> dict[str, Any]:
         policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName="what-it-uses")["PolicyDocument"]
         # moto hands out what CloudFormation gave it as Python writes it, not as JSON.
         found[role["Arn"]] = (trusted["Principal"]["Service"], ast.literal_eval(policy)["Statement"])
+        ours = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        assert trusted.get("Condition") == (ours if "scheduler" in trusted["Principal"]["Service"] else None)
     return found
 
 
@@ -138,9 +141,9 @@ def test_every_function_stands_with_a_role_of_its_own_that_names_what_it_reaches
         for resource in re.findall(r"arn:[^'\"]+", str([statement["Resource"] for statement in statements])):
             begins = {
                 "s3": f"arn:aws:s3:::{bucket}",
-                "sqs": f"arn:aws:sqs:us-east-1:123456789012:{STACK}-",
-                "ssm": "arn:aws:ssm:us-east-1:123456789012:parameter/batchline/prod/agencies/*/ultravox-",
-                "logs": f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{STACK}-{name}:",
+                "sqs": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{STACK}-",
+                "ssm": f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/batchline/prod/agencies/*/ultravox-",
+                "logs": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/{STACK}-{name}:",
             }
             assert resource.startswith(begins[resource.split(":")[2]]), name
 
