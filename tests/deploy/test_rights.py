@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import boto3  # pyright: ignore[reportMissingTypeStubs]
+import botocore.session  # pyright: ignore[reportMissingTypeStubs]
 import httpx
 import pytest
 from aws_lambda_powertools.utilities import parameters
+from botocore.loaders import Loader  # pyright: ignore[reportMissingTypeStubs]
 
 from local.aws import ACCOUNT, BUCKET, REGION, queue_name, queue_url
 from local.functions import Context
 from shared import dispatch, lists, results, storage
 from shared.errors import AppError
+from shared.settings import settings
 from tests.accounts import with_agents
 from tests.calling import FUNCTIONS, call
 from tests.deploy.rights import Gate, Wish, guarded
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from tests.functions.conftest import Sign
 
 NUMBER = "+12135550123"
+STRANGER = httpx.Client(trust_env=False)  # whoever has a link
+DESCRIPTIONS: Any = cast("Any", Loader)()
 # What Lambda itself does with the role: it writes the log, and takes the queue's messages.
 LAMBDAS_OWN = {
     "logs:CreateLogStream",
@@ -49,6 +54,14 @@ LAMBDAS_OWN = {
     "sqs:DeleteMessage",
     "sqs:ChangeMessageVisibility",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _container(stack: Stack) -> Iterator[None]:  # noqa: ARG001 - its settings must be there first
+    forget()
+    yield
+    forget()
+    STRANGER.close()
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +100,10 @@ class Scene:
         self.key: ApiKey = make_api_key(world.connection, world.agency)
 
     @contextmanager
-    def acting(self, name: str, **settings: str) -> Generator[None]:
+    def acting(self, name: str, **further: str) -> Generator[None]:
         """From here on it is the function whose key signs."""
         with pytest.MonkeyPatch.context() as environment:
-            for setting, value in {"AWS_ACCESS_KEY_ID": name, "AWS_ENDPOINT_URL": self.gate.url, **settings}.items():
+            for setting, value in {"AWS_ACCESS_KEY_ID": name, "AWS_ENDPOINT_URL": self.gate.url, **further}.items():
                 environment.setenv(setting, value)
             _forget()
             try:
@@ -117,21 +130,24 @@ class Scene:
         body = {name: value for name, value in batch_body(self.world.agency).items() if name != "contacts"}
         asked = call("calls-batch-upload", self.owner, body=body).body
         if content:
-            put = httpx.put(asked["upload_url"], content=content, headers={"Content-Type": "text/csv"}, trust_env=False)
+            put = STRANGER.put(asked["upload_url"], content=content, headers={"Content-Type": "text/csv"})
             put.raise_for_status()
         return asked["import_id"]
 
 
 def _forget() -> None:
-    """Start as a new container would, with other credentials."""
-    cast("Any", boto3).setup_default_session()
+    """Leave no client with other credentials; what boto3 has read of each service's description stays."""
+    session: Any = cast("Any", botocore.session).Session()
+    session.register_component("data_loader", DESCRIPTIONS)
+    cast("Any", boto3).setup_default_session(botocore_session=session)
+    settings.cache_clear()
     parameters.clear_caches()
     dispatch.close()
-    forget()
+    storage.close()
 
 
 def read(link: str) -> bytes:
-    return httpx.get(link, trust_env=False).raise_for_status().content
+    return STRANGER.get(link).raise_for_status().content
 
 
 def half_a_file(prefix: str) -> None:
