@@ -72,6 +72,14 @@ class Scene:
         body = batch_call_body(self.world.agency, [{"to_number": NUMBER}], status="draft")
         return self.ask("batch-call-create", body=body)["batch_call_id"]
 
+    def empty(self, queue: str) -> None:
+        """Take what others have left: a run sends nothing while its queue is behind."""
+        sqs: Any = cast("Any", boto3).client("sqs")
+        while left := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in left:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        sqs.close()
+
     def upload(self, content: bytes) -> str:
         """A list, asked for and put; the import's id."""
         body = {name: value for name, value in batch_body(self.world.agency).items() if name != "contacts"}
@@ -143,7 +151,7 @@ def stores_tasks(scene: Scene) -> None:
     body = batch_call_body(scene.world.agency, [{"to_number": NUMBER}], status="draft")
     with scene.acting("batch-call-create"):
         first, again = (scene.ask("batch-call-create", body=body, **{"Idempotency-Key": "k"}) for _ in range(2))
-        assert again == first  # its own list is thrown away again
+        assert again["batch_call_id"] == first["batch_call_id"]  # its own list is thrown away again
         assert json.loads(read(first["tasks_url"]))[0]["to_number"] == NUMBER
 
 
@@ -207,8 +215,9 @@ def serves_its_queue(name: str, prepare: Callable[[World], object]) -> Callable[
 
     def scenario(scene: Scene) -> None:
         prepare(scene.world)
-        function = FUNCTIONS[name]
-        with scene.acting(name, DISPATCH_QUEUE_URL=queue_url(scene.gate.url, name)):
+        function, queue = FUNCTIONS[name], queue_url(scene.gate.url, name)
+        scene.empty(queue)
+        with scene.acting(name, DISPATCH_QUEUE_URL=queue):
             sent = function.resolve()({}, Context(function))
             assert sent["dispatched"] >= 1
             message = {"agency_id": str(scene.world.agency.id), "seconds": 0.1}
