@@ -56,11 +56,25 @@ const errors = (fn) =>
     MetricName: "Errors",
     Dimensions: [{ Name: "FunctionName", Value: fn.name }],
     Statistic: "Sum",
-    Threshold: 3,
+    Threshold: 1, // a minute has no more: it has one run, and that is not tried again
     EvaluationPeriods: 5,
+    DatapointsToAlarm: 3,
     ComparisonOperator: "GreaterThanOrEqualToThreshold",
     TreatMissingData: "notBreaching",
     AlarmDescription: `${fn.name} fails`,
+  });
+
+const neverRuns = (fn) =>
+  alarm({
+    Namespace: "AWS/Lambda",
+    MetricName: "Invocations",
+    Dimensions: [{ Name: "FunctionName", Value: fn.name }],
+    Statistic: "Sum",
+    Threshold: 1,
+    EvaluationPeriods: 10,
+    ComparisonOperator: "LessThanThreshold",
+    TreatMissingData: "breaching",
+    AlarmDescription: `${fn.name} has not been started for 10 minutes`,
   });
 
 const deadLetters = (id) =>
@@ -101,6 +115,7 @@ function alarms(service) {
     const fn = service.getFunction(name);
     const id = logicalName(name);
     if (fn.schedules.length) made[`${id}ErrorsAlarm`] = errors(fn);
+    if (fn.schedules.length && name !== DIALLER[1].Value) made[`${id}SilentAlarm`] = neverRuns(fn); // its own says more
     if (fn.fanOut && service.custom.fanOut) made[`${id}DeadLettersAlarm`] = deadLetters(id);
   }
   return made;

@@ -15,9 +15,10 @@ const reading = (name) => (stage) => [allow(["ssm:GetParameter"], parameter(stag
 const onObjects = (prefix, actions) => () => [allow(actions, objects(prefix))];
 const allow = (Action, Resource) => ({ Effect: "Allow", Action, Resource });
 
-const listing = (prefix) => ({
+// Also for who reads what may not be there: to those who may not list it, S3 says "forbidden" instead of "not found".
+const listing = (...prefixes) => ({
   ...allow(["s3:ListBucket"], { "Fn::GetAtt": ["Storage", "Arn"] }),
-  Condition: { StringLike: { "s3:prefix": `${prefix}/*` } },
+  Condition: { StringLike: { "s3:prefix": prefixes.map((prefix) => `${prefix}/*`) } },
 });
 const PUT = ["s3:PutObject", "s3:AbortMultipartUpload"];
 
@@ -27,28 +28,30 @@ const USES = {
   "webhook-secret": reading("ultravox-webhook-secret"),
   "tasks-read": onObjects("batch-calls", ["s3:GetObject"]),
   "tasks-erase": onObjects("batch-calls", ["s3:DeleteObject"]),
-  "tasks-write": onObjects("batch-calls", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
+  "tasks-write": onObjects("batch-calls", ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"]),
   "imports-read": onObjects("imports", ["s3:GetObject"]),
   "imports-upload": onObjects("imports", ["s3:PutObject"]),
   "imports-process": () => [
     allow([...PUT, "s3:GetObject", "s3:DeleteObject"], objects("imports")),
-    listing("imports"), // or a file that is not there yet would read as forbidden
+    listing("imports"), // a file that has not come yet
   ],
   "exports-write": onObjects("exports", [...PUT, "s3:GetObject", "s3:DeleteObject"]),
   "exports-erase": () => [
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [objects("exports"), objects("batch-calls")]),
-    listing("exports"),
+    listing("exports", "batch-calls"), // a list that is gone with its batch
   ],
 };
 
-const trusting = (service) => ({
+// For a service that acts for every account: only when it acts for ours.
+const FOR_US = { Condition: { StringEquals: { "aws:SourceAccount": { Ref: "AWS::AccountId" } } } };
+const trusting = (service, when) => ({
   Version: "2012-10-17",
-  Statement: [{ Effect: "Allow", Principal: { Service: service }, Action: "sts:AssumeRole" }],
+  Statement: [{ Effect: "Allow", Principal: { Service: service }, Action: "sts:AssumeRole", ...when }],
 });
-const role = (service, statements) => ({
+const role = (service, statements, when) => ({
   Type: "AWS::IAM::Role",
   Properties: {
-    AssumeRolePolicyDocument: trusting(service),
+    AssumeRolePolicyDocument: trusting(service, when),
     Policies: [{ PolicyName: "what-it-uses", PolicyDocument: { Version: "2012-10-17", Statement: statements } }],
   },
 });
@@ -65,6 +68,8 @@ class Deployment {
     this.hooks = {
       "before:package:initialize": () => this.each((name, fn) => this.prepare(name, fn)),
       "before:package:finalize": () => this.finish(),
+      // The local stack runs the processors; offline would, with six seconds for each, too short for a turn.
+      "before:offline:start": () => this.each((_name, fn) => this.unschedule(fn)),
     };
   }
 
@@ -90,12 +95,16 @@ class Deployment {
     fn.role = `${id}Role`;
     fn.schedules = fn.events.filter((event) => event.schedule).map((event) => event.schedule);
     if (!fn.schedules.length) return;
-    fn.events = fn.events.filter((event) => !event.schedule); // osls would make a rule of it, which tries again
+    this.unschedule(fn); // osls would make a rule of it, which tries again
     fn.maximumRetryAttempts = 0;
     fn.maximumEventAge = 60;
     if (!this.fansOut(fn)) return;
     delete fn.reservedConcurrency; // the queue's workers are held to their number where they take messages
     fn.environment = { ...fn.environment, DISPATCH_QUEUE_URL: { Ref: `${id}Queue` }, DISPATCH_CONCURRENCY: String(fn.fanOut) };
+  }
+
+  unschedule(fn) {
+    fn.events = fn.events.filter((event) => !event.schedule);
   }
 
   // After everything is compiled: what it does not.
@@ -109,7 +118,15 @@ class Deployment {
       this.resources[`${id}Role`] = role("lambda.amazonaws.com", this.statements(id, fn));
       for (const rate of fn.schedules) this.addSchedule(id, functionId(name), fn, rate);
     });
+    this.serverless.service.resources.Resources.Storage.Properties.CorsConfiguration = this.crossOrigin();
     Object.assign(this.resources, alarms(this.serverless.service));
+  }
+
+  // A browser that puts a list to its link asks the bucket first; whose pages may is what the functions are told.
+  crossOrigin() {
+    const origins = this.serverless.service.provider.environment.CORS_ALLOWED_ORIGINS.split(",");
+    const AllowedOrigins = origins.map((origin) => origin.trim()).filter(Boolean);
+    return { CorsRules: [{ AllowedMethods: ["GET", "PUT"], AllowedHeaders: ["content-type"], AllowedOrigins, MaxAge: 86400 }] };
   }
 
   statements(id, fn) {
@@ -125,7 +142,8 @@ class Deployment {
   // EventBridge Scheduler, which may call this function and nothing else.
   addSchedule(id, functionId, fn, rate) {
     const target = { "Fn::Sub": `${ARN}:lambda:${HERE}:function:${fn.name}` };
-    this.resources[`${id}ScheduleRole`] = role("scheduler.amazonaws.com", [allow(["lambda:InvokeFunction"], target)]);
+    const starts = allow(["lambda:InvokeFunction"], target);
+    this.resources[`${id}ScheduleRole`] = role("scheduler.amazonaws.com", [starts], FOR_US);
     this.resources[`${id}Schedule`] = {
       Type: "AWS::Scheduler::Schedule",
       Properties: {

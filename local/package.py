@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,12 @@ from local.processes import ROOT, LocalError
 
 ARTIFACT = ROOT / "dist" / "batchline.zip"
 PYTHON = "3.11"  # of the runtime in serverless.yml; the compiler must be the same
+ARCHITECTURE = "arm64"  # a fifth cheaper than x86_64; the variable of this name chooses, here and in serverless.yml
 PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
-GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
+# The python3.11 runtime is Amazon Linux 2: a wheel for manylinux_2_28 would install and fail at its first import there.
+GLIBC = (2, 26)
+MANYLINUX = ("manylinux_2_17", "manylinux2014")
 LIMIT_BYTES = 20_000_000
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -45,17 +50,19 @@ sys.exit(not done)
 """
 
 
-def build(target: Path = ARTIFACT, architecture: str = "arm64") -> Path:
+def build(target: Path = ARTIFACT, architecture: str = ARCHITECTURE) -> Path:
     """Write the zip and return where it is.
 
-    Raises LocalError when pip fails, this Python is not the runtime's, or the zip is larger than 20 MB.
+    Raises LocalError when pip fails, this Python is not the runtime's, what pip installed does not load on Lambda, or
+    the zip is larger than 20 MB.
     """
     if f"{sys.version_info.major}.{sys.version_info.minor}" != PYTHON:
         raise LocalError(f"The package must be compiled by Python {PYTHON}, the runtime's; this is {sys.version}.")
     with tempfile.TemporaryDirectory(prefix="batchline-package-") as name:
         folder = Path(name)
-        _install(folder, architecture)
+        install(folder, architecture)
         _trim(folder)
+        check_compiled(folder, architecture)
         for package in ("functions", "shared"):
             shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         compile_and_zip(folder, target)
@@ -74,9 +81,24 @@ def compile_and_zip(folder: Path, target: Path) -> None:
     _zip(folder, target)
 
 
-def _install(folder: Path, architecture: str) -> None:
+def check_compiled(folder: Path, architecture: str) -> None:
+    """Hold every compiled module to what loads on Lambda: its machine, its Python, its glibc. Raises LocalError."""
+    python = f".cpython-{PYTHON.replace('.', '')}-{PLATFORMS[architecture]}-"
+    for path in sorted(folder.rglob("*.so*")):
+        content = path.read_bytes()
+        asked = [(int(major), int(minor)) for major, minor in re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)]
+        if content[:4] != b"\x7fELF" or int.from_bytes(content[18:20], "little") != ELF_MACHINES[architecture]:
+            raise LocalError(f"{path.name} is not compiled for {architecture}.")
+        if ".cpython-" in path.name and python not in path.name:
+            raise LocalError(f"{path.name} is not compiled for Python {PYTHON} on {architecture}.")
+        if max(asked, default=GLIBC) > GLIBC:
+            raise LocalError(f"{path.name} needs glibc {'.'.join(map(str, max(asked)))}, newer than Lambda's.")
+
+
+def install(folder: Path, architecture: str) -> None:
+    """What requirements.lock names, as wheels for Lambda's platform. Raises LocalError when pip fails."""
     machine = PLATFORMS[architecture]
-    platforms = [f"--platform={glibc}_{machine}" for glibc in GLIBC]
+    platforms = [f"--platform={manylinux}_{machine}" for manylinux in MANYLINUX]
     options = ["--only-binary=:all:", "--no-deps", "--no-compile", "--require-hashes", f"--python-version={PYTHON}"]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
     command = [sys.executable, "-m", "pip", "install", *quiet, *options, *platforms, f"--target={folder}"]
@@ -122,7 +144,8 @@ def _zip(folder: Path, target: Path) -> None:
 def main() -> None:
     """`python -m local.package`: write dist/batchline.zip."""
     parser = argparse.ArgumentParser(prog="make package", description=main.__doc__)
-    parser.add_argument("--architecture", choices=PLATFORMS, default="arm64")
+    chosen = os.environ.get("ARCHITECTURE", ARCHITECTURE)
+    parser.add_argument("--architecture", choices=PLATFORMS, default=chosen)
     parser.add_argument("--to", type=Path, default=ARTIFACT)
     asked = parser.parse_args()
     try:

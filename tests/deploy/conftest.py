@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Template = dict[str, Any]
+ORIGINS = ["https://app.example.com", "https://admin.example.com"]
+MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 
 
 @pytest.fixture(scope="session")
 def artifact(folder: Path) -> Path:
     """The zip, with the compiled wheels of this machine instead of Lambda's."""
-    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-    return package.build(folder / "batchline.zip", machine)
+    return package.build(folder / "batchline.zip", MACHINE)
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +39,8 @@ def unpacked(artifact: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def template(artifact: Path, folder: Path) -> Template:
-    """What `serverless package` hands to CloudFormation for prod, which has all that any stage has."""
+def packaged(folder: Path) -> Path:
+    """What `serverless package` writes for prod, which has all that any stage has; the artifact need only be there."""
     service = folder / "service"
     for name in ("serverless.yml", "package.json"):
         service.mkdir(exist_ok=True)
@@ -47,12 +48,26 @@ def template(artifact: Path, folder: Path) -> Template:
     for name in ("deploy", "node_modules"):
         (service / name).symlink_to(ROOT / name)
     (service / "dist").mkdir()
-    shutil.copy(artifact, service / "dist")
+    with zipfile.ZipFile(service / "dist/batchline.zip", "w"):
+        pass
     command = [ROOT / "node_modules/.bin/serverless", "package", "--stage", "prod", "--package", folder / "packaged"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SUPABASE_URL": "https://project.supabase.example"}
+    settings = {"SUPABASE_URL": "https://project.supabase.example", "CORS_ALLOWED_ORIGINS": ", ".join(ORIGINS)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **settings}
     done = subprocess.run(command, cwd=service, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads((folder / "packaged/cloudformation-template-update-stack.json").read_text())
+    return folder / "packaged"
+
+
+@pytest.fixture(scope="session")
+def bucket_template(packaged: Path) -> Template:
+    """The first of the two: the bucket that artifacts are uploaded to."""
+    return json.loads((packaged / "cloudformation-template-create-stack.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def template(packaged: Path) -> Template:
+    """The second: everything."""
+    return json.loads((packaged / "cloudformation-template-update-stack.json").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import struct
+import subprocess
+import sys
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local import package
-from local.processes import ROOT
+from local.processes import ROOT, LocalError
 from tests.calling import FUNCTIONS, event, reply
+from tests.deploy.conftest import MACHINE
 from tests.deploy.runtime import make_client, running
 from tests.factories import make_api_key
 from tests.functions.test_every_endpoint import ENDPOINTS
@@ -78,18 +82,82 @@ def test_it_holds_what_runs_and_nothing_else(artifact: Path) -> None:
     assert artifact.stat().st_size <= package.LIMIT_BYTES
 
 
-def test_our_modules_are_the_same_bytes_whenever_and_wherever_they_are_packed(artifact: Path, folder: Path) -> None:
-    elsewhere = folder / "elsewhere" / "deeper"
-    for name in ("functions", "shared"):
+def test_a_second_checkout_makes_the_same_zip(artifact: Path, folder: Path) -> None:
+    """Elsewhere, with other rights, times, zone, language and seed."""
+    checkout = folder / "elsewhere" / "deeper"
+    for name in ("functions", "shared", "local"):
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, elsewhere / name, ignore=ignored, copy_function=shutil.copyfile)
-    package.compile_and_zip(elsewhere, folder / "again.zip")
+        shutil.copytree(ROOT / name, checkout / name, ignore=ignored, copy_function=shutil.copyfile)
+    shutil.copyfile(ROOT / "requirements.lock", checkout / "requirements.lock")
+    for place, path in enumerate(sorted(checkout.rglob("*.py"))):
+        os.utime(path, (place, place))
+    other = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C", "PYTHONHASHSEED": "12345", "PYTHONUTF8": "0"}
+    again = folder / "again.zip"
 
-    with zipfile.ZipFile(artifact) as first, zipfile.ZipFile(folder / "again.zip") as again:
-        for entry in again.infolist():
-            other = first.getinfo(entry.filename)
-            assert first.read(other) == again.read(entry), entry.filename
-            assert (other.date_time, other.external_attr) == (entry.date_time, entry.external_attr)
+    command = [sys.executable, "-m", "local.package", "--to", str(again), "--architecture", MACHINE]
+    done = subprocess.run(
+        command,
+        cwd=checkout,
+        env={**os.environ, **other},
+        umask=0o077,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert differences(artifact, again) == []
+    assert again.read_bytes() == artifact.read_bytes()
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What a person wants to know when the bytes differ: which entries do."""
+    with zipfile.ZipFile(one) as first, zipfile.ZipFile(other) as second:
+        entries = [
+            {entry.filename: (entry.CRC, entry.external_attr) for entry in zipped.infolist()}
+            for zipped in (first, second)
+        ]
+    return sorted(
+        name for name in entries[0].keys() | entries[1].keys() if entries[0].get(name) != entries[1].get(name)
+    )
+
+
+def test_what_is_compiled_for_arm64_loads_on_lambda(folder: Path) -> None:
+    """Which is the architecture that is deployed; nothing here can execute it."""
+    package.install(folder / "arm64", "arm64")
+    compiled = [path.name for path in (folder / "arm64").rglob("*.so*")]
+
+    package.check_compiled(folder / "arm64", "arm64")
+
+    assert any(name.startswith("_pydantic_core.cpython-311-aarch64") for name in compiled)
+    assert "_rust.abi3.so" in compiled
+    with pytest.raises(LocalError, match="not compiled for x86_64"):
+        package.check_compiled(folder / "arm64", "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "content", "refusal"),
+    [
+        ("_rust.abi3.so", 62, b"", "_rust.abi3.so is not compiled for arm64"),
+        ("_rust.abi3.so", 183, b"\0GLIBC_2.17\0GLIBC_2.28\0", "needs glibc 2.28, newer than Lambda's"),
+        ("x.cpython-312-aarch64-linux-gnu.so", 183, b"", "not compiled for Python 3.11 on arm64"),
+    ],
+)
+def test_what_does_not_load_on_lambda_is_not_packed(
+    name: str, machine: int, content: bytes, refusal: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + content)
+
+    with pytest.raises(LocalError, match=refusal):
+        package.check_compiled(tmp_path, "arm64")
+
+
+def test_every_handler_is_in_the_zip(artifact: Path) -> None:
+    with zipfile.ZipFile(artifact) as archive:
+        names = set(archive.namelist())
+
+    assert {f"{function.handler.removesuffix('.main')}.py" for function in FUNCTIONS.values()} <= names
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)

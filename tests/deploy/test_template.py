@@ -7,15 +7,16 @@ import json
 import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
 
+from local import package
 from local.functions import SERVERLESS_YML, load
 from local.processes import ROOT
+from tests.deploy.conftest import ORIGINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,11 +185,47 @@ def test_the_alarms_are_those_of_the_operations_document(resources: dict[str, Te
     assert ours == {*table, ("webhooks_refused", "Sum")}  # the last is counted from log lines
 
 
+def test_the_alarms_of_aws_own_metrics_are_in_the_operations_document_too(resources: dict[str, Template]) -> None:
+    table = re.findall(
+        r"^\| \[.*?\]\(#.*?\) \| (AWS/\w+) `(\w+)`, (\w+)", (ROOT / "docs/operations.md").read_text(), re.MULTILINE
+    )
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
+
+    assert set(table) == {
+        (made["Namespace"], made["MetricName"], made["Statistic"])
+        for made in alarms
+        if made["Namespace"] != "Batchline"
+    }
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_processor_that_fails_or_is_silent_raises_an_alarm_that_its_one_run_a_minute_can_raise(
+    name: str, resources: dict[str, Template]
+) -> None:
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
+    of_it = {
+        made["MetricName"]: made for made in alarms if f"batchline-prod-{name}" in json.dumps(made.get("Dimensions"))
+    }
+    silent = [made for made in alarms if made["MetricName"] == "slots_held" and f'"{name}"' in json.dumps(made)]
+
+    assert (of_it["Errors"]["Threshold"], of_it["Errors"]["DatapointsToAlarm"]) == (1, 3)
+    (silence,) = silent or [of_it["Invocations"]]
+    assert (silence["ComparisonOperator"], silence["TreatMissingData"]) == ("LessThanThreshold", "breaching")
+
+
+def test_the_template_and_the_package_are_for_one_python_and_one_machine(resources: dict[str, Template]) -> None:
+    for made in lambdas(resources).values():
+        assert (made["Runtime"], made["Architectures"]) == (f"python{package.PYTHON}", [package.ARCHITECTURE])
+
+
 def test_what_is_stored_is_private_encrypted_and_not_for_ever(resources: dict[str, Template]) -> None:
     bucket = resources["Storage"]["Properties"]
     expiring = {rule.get("Prefix") for rule in bucket["LifecycleConfiguration"]["Rules"]}
 
+    (crossed,) = bucket["CorsConfiguration"]["CorsRules"]
+
     assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert (crossed["AllowedMethods"], crossed["AllowedOrigins"]) == (["GET", "PUT"], ORIGINS)
     assert bucket["BucketEncryption"]
     assert {"exports/", "imports/"} <= expiring
     for made in of_type(resources, "AWS::Logs::LogGroup").values():
@@ -218,9 +255,8 @@ def test_every_route_is_throttled(resources: dict[str, Template]) -> None:
     assert stage["RouteSettings"].keys() <= routes
 
 
-def test_every_handler_is_in_the_zip(resources: dict[str, Template], artifact: Path) -> None:
-    with zipfile.ZipFile(artifact) as archive:
-        names = set(archive.namelist())
-
-    for made in lambdas(resources).values():
-        assert f"{made['Handler'].removesuffix('.main')}.py" in names
+def test_without_queues_the_dialler_keeps_to_two_runs_at_once() -> None:
+    """As `dev` has it; with queues the mapping's own limit holds, and the plugin takes this one away."""
+    assert {name: one.reserved_concurrency for name, one in FUNCTIONS.items() if one.reserved_concurrency} == {
+        "calls-batch-process": 2
+    }
