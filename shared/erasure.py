@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from shared import storage
-from shared.contacts import PhoneNumber
 from shared.database import rpc
 from shared.inputs import Input
+from shared.phone_numbers import PhoneNumber
 
 if TYPE_CHECKING:
     from shared.auth import Caller

@@ -29,7 +29,7 @@ PLACE = re.compile(r"^[a-z_]+(\[\d+\])?( and [a-z_]+\[\d+\])?[: ]")
 GOOD = '''"""POST /thing: do it."""
 from shared import batches
 from shared.batch_answers import PausedBatch
-from shared.edge import endpoint
+from shared.people import endpoint
 
 @endpoint("POST", batches.BatchReference, writes=True)
 def main(caller, batch) -> PausedBatch:
@@ -41,11 +41,15 @@ LACKS = {
     "a type for its answer": ("-> PausedBatch", "", "main's return annotation has to be the answer's model"),
     "a model of its request": (", batches.BatchReference", "", "the decorator has to name one model"),
     "a known decorator": (
-        "endpoint",
-        "scheduled",
+        "people import endpoint\n\n@endpoint",
+        "edge import scheduled\n\n@scheduled",
         "@edge.scheduled is not known: say in KINDS of kinds.py who may call",
     ),
-    "a description by hand": ("endpoint", "route", "@route says nothing of request and answer: describe them"),
+    "a description by hand": (
+        "people import endpoint\n\n@endpoint",
+        "edge import route\n\n@route",
+        "@route says nothing of request and answer: describe them",
+    ),
     "a decorator": (
         '@endpoint("POST", batches.BatchReference, writes=True)',
         "",

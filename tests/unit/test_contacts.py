@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.batches import NewBatch
-from shared.contacts import Contact, e164, one_per_number
+from shared.contacts import Contact, one_per_number
 from shared.errors import BadRequestError
 from shared.inputs import parse_json, validate
+from shared.new_batches import NewBatch
+from shared.phone_numbers import e164
 from tests.factories import fictional_numbers
 
 INVALID = "must be a valid phone number with its country code, such as +12135550123"
