@@ -15,7 +15,9 @@ from uuid import UUID
 
 import httpx
 import jwt
+import stamina
 
+from shared import database
 from shared.auth import Caller
 from shared.errors import UnauthorizedError, UnavailableError
 from shared.settings import settings
@@ -99,8 +101,11 @@ def close() -> None:
         _auth_client.cache_clear()
 
 
+# A connection that was kept may have died while the container slept.
+@stamina.retry(on=database.PERHAPS_SENT, attempts=2, timeout=None, wait_initial=0, wait_jitter=0)
 def _fetch_keys(url: str) -> dict[str, jwt.PyJWK]:
-    response = httpx.get(url, timeout=settings().connect_timeout_seconds).raise_for_status()
+    # The Auth server and PostgREST are one host: one client makes one TLS set-up and one connection for both.
+    response = database.client().get(url, timeout=settings().connect_timeout_seconds).raise_for_status()
     keys = jwt.PyJWKSet.from_dict(response.json())
     # A symmetric key in a public document would let its readers sign.
     return {key.key_id: key for key in keys if key.key_id and key.key_type != "oct"}

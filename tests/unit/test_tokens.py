@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
-from shared import tokens
+from shared import database, tokens
 from shared.auth import Caller
 from shared.errors import UnauthorizedError, UnavailableError
 from shared.settings import settings
@@ -26,16 +26,21 @@ if TYPE_CHECKING:
     from tests.project import Project
 
 
+def forget() -> None:
+    """Start as a new container would."""
+    settings.cache_clear()
+    database.close()
+    tokens.close()
+
+
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     with serving_project() as project:
         for name, value in project.settings.items():
             monkeypatch.setenv(name, value)
-        settings.cache_clear()
-        tokens.close()
+        forget()
         yield project
-        settings.cache_clear()
-        tokens.close()
+        forget()
 
 
 def refuse(authorization: str | None) -> None:
@@ -187,7 +192,7 @@ def test_a_failed_refresh_keeps_the_keys_there_are(
 
     refuse(f"Bearer {project.token(kid='unknown')}")
 
-    assert len(project.served.asked) == 2
+    assert len(project.served.asked) == (2 if answer else 3)  # a connection that is lost is tried once more
     assert tokens.caller(f"Bearer {project.token()}").user_id == USER
 
 
