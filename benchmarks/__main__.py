@@ -9,7 +9,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import claim, costs, create, dial_rate, fanout, lists, report, sync, utilisation
+from benchmarks import claim, cold_start, costs, create, dial_rate, fanout, lists, report, sync, utilisation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[bool], tuple[str, bool]]] = {
     "lists": lambda quick: lists.run(*((50_000, 20_000) if quick else (1_000_000, 200_000))),
     "fanout": lambda quick: fanout.run(*((40, 2) if quick else (500, 3))),
     "costs": lambda quick: costs.run(1_000 if quick else 5_000),
+    "cold_start": lambda quick: cold_start.run(3, cold_start.KINDS) if quick else cold_start.run(11),
 }
 
 
