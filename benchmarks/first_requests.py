@@ -62,7 +62,9 @@ class FirstRequests:
 
     def _batch_call(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
         """One with its tasks in object storage, as programs make it."""
-        answer = httpx.post(f"{self.place.stack.env['FUNCTIONS_URL']}/batch-call", headers=headers, json=body)
+        answer = httpx.post(
+            f"{self.place.stack.env['FUNCTIONS_URL']}/batch-call", headers=headers, json=body, timeout=30
+        )
         return answer.raise_for_status().json()["data"]["batch_call_id"]
 
     def _by_provider(self, name: str, world: World) -> Event:
