@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 TARGET = 0.6
 MACHINES = {"x86_64": "x86_64", "aarch64": "arm64"}
 SECONDS = 60  # for one process
+STANDARD = "standard library"
 FUNCTIONS = load()
 CALLED = [name for name, function in FUNCTIONS.items() if function.routes]
 # Of each kind one: read by a person, written by one, asked by a program, told by the provider, run by a schedule.
@@ -57,14 +58,14 @@ if len(sys.argv) > 2:
     from importlib import import_module
     main = import_module(f"functions.{sys.argv[2]}.handler").main
 mark()
+import json
 if len(sys.argv) > 3:
-    import json
     event = json.loads(sys.argv[3])
     mark()
     answer = main(event, None)
     mark()
     assert answer["statusCode"] < 300, answer
-print(f"\\n{marks}")
+print("\\n" + json.dumps(marks))
 """
 
 
@@ -91,20 +92,37 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """Medians of ours and of the counterpart's, and the median of the ratios of pairs."""
+
+    ours: Cost
+    theirs: Cost
+    ratio: Cost
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[Cost, Cost]]) -> Compared:
+        ratios = [Cost(ours.wall / theirs.wall, ours.cpu / theirs.cpu) for ours, theirs in pairs]
+        return cls(_median([ours for ours, _ in pairs]), _median([theirs for _, theirs in pairs]), _median(ratios))
+
+    def cells(self) -> tuple[str, str, str, str]:
+        ours, theirs = (f"{one.wall:.0f} / {one.cpu:.0f}" for one in (self.ours, self.theirs))
+        return ours, theirs, f"{self.ratio.wall:.2f}", f"{self.ratio.cpu:.2f}"
+
+
+@dataclass(frozen=True)
 class Figures:
-    """A function's medians, ours and the counterpart's, and the median of the ratios of pairs."""
+    """Of one function; `answered` is None where nobody calls it."""
 
     name: str
-    imported: tuple[Cost, Cost, Cost]
-    answered: tuple[Cost, Cost, Cost] | None
+    imported: Compared
+    answered: Compared | None
 
     @property
     def is_met(self) -> bool:
-        ratio = self.imported[2]
-        return max(ratio.wall, ratio.cpu) <= TARGET
+        return max(self.imported.ratio.wall, self.imported.ratio.cpu) <= TARGET
 
     def row(self) -> tuple[str, ...]:
-        return (self.name, *_cells(self.imported), *(_cells(self.answered) if self.answered else ("",) * 4))
+        return (self.name, *self.imported.cells(), *(self.answered.cells() if self.answered else ("",) * 4))
 
 
 def run(pairs: int, functions: Sequence[str] = tuple(FUNCTIONS)) -> tuple[str, bool]:
@@ -180,36 +198,22 @@ def _process(folder: Path, function: str = "", event: Event | None = None) -> St
     )
     if done.returncode:
         raise RuntimeError(f"{function}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    marks: list[tuple[float, float]] = json.loads(done.stdout.splitlines()[-1].replace("(", "[").replace(")", "]"))
-    imported = Cost(1000 * (marks[0][0] - began), 1000 * marks[0][1])
-    if not event:
-        return Start(imported, Cost(0, 0))
-    asked, answered = marks[1:]
-    return Start(imported, Cost(1000 * (answered[0] - asked[0]), 1000 * (answered[1] - asked[1])))
+    marks = [Cost(1000 * wall, 1000 * cpu) for wall, cpu in json.loads(done.stdout.splitlines()[-1])]
+    answered = marks[2] - marks[1] if event else Cost(0, 0)
+    return Start(marks[0] - Cost(1000 * began, 0), answered)
 
 
 def _figures(function: str, started: Sequence[tuple[Start, Start]], bare: Cost) -> Figures:
     imported = [(ours.imported - bare, theirs.imported - bare) for ours, theirs in started]
     answered = [
-        (before[0] + ours.answered, before[1] + theirs.answered)
+        (before[0] + ours.answered, before[1] + theirs.answered)  # loading and answering
         for before, (ours, theirs) in zip(imported, started, strict=True)
     ]
-    return Figures(function, _compared(imported), _compared(answered) if function in CALLED else None)
-
-
-def _compared(pairs: Sequence[tuple[Cost, Cost]]) -> tuple[Cost, Cost, Cost]:
-    ratios = [Cost(ours.wall / theirs.wall, ours.cpu / theirs.cpu) for ours, theirs in pairs]
-    return _median([ours for ours, _ in pairs]), _median([theirs for _, theirs in pairs]), _median(ratios)
+    return Figures(function, Compared.of(imported), Compared.of(answered) if function in CALLED else None)
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
     return Cost(median(one.wall for one in costs), median(one.cpu for one in costs))
-
-
-def _cells(compared: tuple[Cost, Cost, Cost]) -> tuple[str, str, str, str]:
-    ours, theirs, ratio = compared
-    both = [f"{one.wall:.0f} / {one.cpu:.0f}" for one in (ours, theirs)]
-    return both[0], both[1], f"{ratio.wall:.2f}", f"{ratio.cpu:.2f}"
 
 
 def _by_package(folder: Path, function: str) -> Counter[str]:
@@ -224,25 +228,22 @@ def _by_package(folder: Path, function: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for module, took in least.items():
         top = module.partition(".")[0]
-        found["standard library" if top.lstrip("_") in STANDARD or top in STANDARD else top] += took
+        found[STANDARD if top in sys.stdlib_module_names else top] += took
     return found
-
-
-STANDARD = sys.stdlib_module_names | {"encodings"}
 
 
 def _section(measured: Sequence[Figures], called: Sequence[Figures], costs: dict[str, Counter[str]], pairs: int) -> str:
     head = ("function", "import", "umbrella", "wall", "CPU", "first answer", "umbrella", "wall", "CPU")
-    worst = max(called, key=lambda one: one.imported[2].cpu)
+    worst = max(called, key=lambda one: one.imported.ratio.cpu)
     verdict = "met" if all(one.is_met for one in called) else "MISSED"
-    middle = Cost(*(median(getattr(one.imported[2], kind) for one in called) for kind in ("wall", "cpu")))
+    middle = Cost(*(median(getattr(one.imported.ratio, kind) for one in called) for kind in ("wall", "cpu")))
     return "\n\n".join((
         "## Cold start",
         f"Milliseconds on the clock / of the processor; ratios are medians of {pairs} pairs. Platform: "
         f"{platform.machine()} (arm64 is deployed).",
         table(head, [one.row() for one in measured]),
         f"Import, of functions that somebody calls: median {middle.wall:.2f} on the clock, {middle.cpu:.2f} of the "
-        f"processor; most {worst.imported[2].cpu:.2f} ({worst.name}); target at most {TARGET}: {verdict}.",
+        f"processor; most {worst.imported.ratio.cpu:.2f} ({worst.name}); target at most {TARGET}: {verdict}.",
         "What loads how long, in ms (`-X importtime`, each module's own, the least of five):",
         table(("package", *KINDS, f"{KINDS[0]}, umbrella"), _rows(list(costs.values()))),
     ))  # fmt: skip
