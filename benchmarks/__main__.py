@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     abuse,
     claim,
+    cold_start,
     costs,
     create,
     dial_rate,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[bool], tuple[str, bool]]] = {
     "messages": lambda quick: messages.run(12 if quick else 60),
     "scaling": lambda quick: scaling.run(),  # noqa: ARG005 - there is no shorter one
     "costs": lambda quick: costs.run(1_000 if quick else 5_000),
+    "cold_start": lambda quick: cold_start.run(3, cold_start.KINDS) if quick else cold_start.run(11),
 }
 
 

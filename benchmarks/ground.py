@@ -69,14 +69,15 @@ class Ground:
             (account.agent_id, agency.agent_mapping_id),
         )
         self.store_key(agency, account.key)
-        self._store(agency, "ultravox-webhook-secret", f"secret-{uuid4()}")
+        self.store(agency, "ultravox-webhook-secret", f"secret-{uuid4()}")
         return agency, account
 
     def store_key(self, agency: Agency, key: str) -> None:
         """The agency's key for the provider from now on."""
-        self._store(agency, "ultravox-api-key", key)
+        self.store(agency, "ultravox-api-key", key)
 
-    def _store(self, agency: Agency, name: str, value: str) -> None:
+    def store(self, agency: Agency, name: str, value: str) -> None:
+        """A secret of the agency, as an operator would store it."""
         session: Any = Session("test", "test", region_name=REGION)
         path = f"/batchline/{STAGE}/agencies/{agency.id}/{name}"
         session.client("ssm").put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)

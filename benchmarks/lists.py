@@ -28,8 +28,7 @@ from benchmarks.optimum import Limits
 from benchmarks.report import table
 from local.processes import ROOT
 from shared import contact_imports, lists, storage
-from shared.calling_hours import zones_of_number
-from shared.contacts import e164
+from shared.phone_numbers import e164, zones_of_number
 from tests.factories import batch_body, fictional_area_codes
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from rich.text import Text
 from local import running
 from local.processes import LocalError
 from shared import database
-from shared.contacts import e164
 from shared.errors import AppError
+from shared.phone_numbers import e164
 from shared.settings import SettingsError, settings
 from shared.standing import sentence, span, standing, time
 

@@ -13,18 +13,22 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, RootModel
 
+from shared.auth import Caller
 from shared.database import rpc, rpc_as
-from shared.errors import ConflictError
+from shared.errors import ConflictError, UnauthorizedError
 from shared.idempotency import Created
 from shared.inputs import Input
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from shared.auth import Caller
+    from collections.abc import Mapping
+
     from shared.idempotency import Attempt
 
 PREFIX = "bl_secret_"
 SECRET = re.compile(rf"{PREFIX}([0-9a-f]{{64}})([0-9a-f]{{8}})")
+API_KEY = re.compile(r"bl_key_[0-9a-z]{1,64}")
+NO_API_KEY = "Missing or invalid API key or secret"
 GONE = "The secret of this answer cannot be shown again; revoke the key and create another"
 
 
@@ -68,6 +72,17 @@ class ApiKey(BaseModel):
 
 class ApiKeys(RootModel[list[ApiKey]]):
     """Every key of an agency, newest first."""
+
+
+def holder(headers: Mapping[str, str]) -> Caller:
+    """The Caller who sends X-API-KEY and X-API-SECRET; whether they belong together is for the database to say.
+
+    Raises UnauthorizedError for a secret that was mistyped or never was one of ours.
+    """
+    api_key, secret = headers.get("x-api-key", ""), headers.get("x-api-secret", "")
+    if not (API_KEY.fullmatch(api_key) and is_well_formed(secret)):
+        raise UnauthorizedError(NO_API_KEY)
+    return Caller(None, "", api_key, hashed(secret))
 
 
 def create(caller: Caller, key: NewApiKey, attempt: Attempt) -> Created[CreatedApiKey]:

@@ -10,10 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from shared import storage
-from shared.batches import CallerId
-from shared.calling_hours import zones_of_number
-from shared.contacts import CustomData, PhoneNumber, Text
-from shared.inputs import Input, PageLength, PageStart, Whole
+from shared.inputs import Input, PageLength, PageStart, Text, Whole
 from shared.time_zones import TimeZone
 
 BATCH_CALL_ID = re.compile(r"batch_call_([0-9a-f]{32})")
@@ -71,38 +68,6 @@ AgentId = Annotated[
 ]
 Timestamp = Annotated[Whole, Field(ge=0, le=LAST_MILLISECOND, description="Unix time in milliseconds.")]
 Milliseconds = Annotated[datetime, PlainSerializer(_milliseconds, return_type=int)]
-
-
-class Task(Input):
-    """One person to call, what the agent may know of them, and how often they may be called again."""
-
-    to_number: PhoneNumber
-    dynamic_variables: CustomData | None = None
-    max_retries: Annotated[Whole, Field(ge=0, le=10, description="Calls after the first.")] | None = None
-
-
-class NewBatchCall(Input):
-    """A batch call to create."""
-
-    from_number: CallerId
-    tasks: Annotated[list[Task], Field(min_length=1, max_length=1000)]
-    agent_id: AgentId
-    name: Text | None = None
-    trigger_timestamp: Timestamp | None = None
-    timezone: Annotated[TimeZone, Field(description=OF_NUMBERS_WITHOUT)] = "UTC"
-    status: Literal["draft", "scheduled", "sent"] | None = None
-    send_now: Annotated[bool, Field(strict=True, description="Wins over trigger_timestamp.")] = False
-
-    @model_validator(mode="after")
-    def _each_number_once(self) -> Self:
-        first: dict[str, int] = {}
-        for index, task in enumerate(self.tasks):
-            if task.to_number == self.from_number:
-                raise ValueError(f"tasks[{index}].to_number must not be the from_number")
-            earlier = first.setdefault(task.to_number, index)
-            if earlier != index:
-                raise ValueError(f"tasks[{earlier}] and tasks[{index}] have the same to_number")
-        return self
 
 
 class BatchCallReference(Input):
@@ -253,18 +218,6 @@ def task_state(contact: dict[str, Any]) -> TaskState:
         error_message=contact["reason"] if status == "FAILED" else None,
         created_at=contact["created_at"],
     )
-
-
-def contact(task: Task) -> dict[str, Any]:
-    """A task as a contact; where its number has no time zone, the batch's counts."""
-    attempts = None if task.max_retries is None else task.max_retries + 1
-    given: dict[str, Any] = {
-        "phone_number": task.to_number,
-        "custom_data": task.dynamic_variables,
-        "max_attempts": attempts,
-    }
-    given["time_zones"] = zones_of_number(task.to_number) or None
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def page_of(page: int, limit: int, total: int) -> Page:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from pydantic_core import to_json
-
-from shared import crash_points, storage
+from shared import storage
 from shared.batch_call_bodies import (
-    AccessInfo,
     BatchCall,
     BatchCalls,
-    CreatedBatchCall,
     DeletedBatchCall,
     Tasks,
-    contact,
     instant,
     outward,
     page_of,
@@ -23,48 +17,13 @@ from shared.batch_call_bodies import (
     task_state,
 )
 from shared.database import rpc
-from shared.errors import AppError, DatabaseError
-from shared.idempotency import Created
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
     from shared.auth import Caller
-    from shared.batch_call_bodies import BatchCallChanges, BatchCallQuery, BatchCallReference, NewBatchCall, TaskQuery
-    from shared.idempotency import Attempt
+    from shared.batch_call_bodies import BatchCallChanges, BatchCallQuery, BatchCallReference, TaskQuery
 
 MAX_LIMIT = 100
-
-
-def create(caller: Caller, batch: NewBatchCall, attempt: Attempt) -> Created[CreatedBatchCall]:
-    """Store a batch call. Its tasks go into object storage first: what the database has stored can be read in full.
-
-    Raises UnauthorizedError, BadRequestError, ConflictError, UnprocessableError, NotFoundError, StorageError.
-    """
-    batch_id = uuid4()
-    tasks_object = f"batch-calls/{batch_id}/tasks.json"
-    storage.put_json(tasks_object, to_json([task.model_dump(exclude_none=True) for task in batch.tasks]))
-    crash_points.reach("tasks_stored")
-    given = {
-        "id": batch_id,
-        "tasks_object": tasks_object,
-        "session_id": attempt.request_id,
-        "agent_mapping_id": batch.agent_id,
-        "scheduled_for": instant(batch.trigger_timestamp),
-        "contacts": [contact(task) for task in batch.tasks],
-        **batch.model_dump(include={"from_number", "name", "timezone", "status", "send_now"}),
-    }
-    params = {**caller.credentials, "p_batch": given, "p_once": attempt.once}
-    try:
-        answer = rpc("create_batch_call", params, repeatable=False)
-    except DatabaseError:
-        raise  # it may be stored after all
-    except AppError:
-        _remove(tasks_object)
-        raise
-    if answer["tasks_object"] != tasks_object:
-        _remove(tasks_object)
-    access_info = AccessInfo(user_id=answer["created_by"], session_id=answer["session_id"])
-    return Created(CreatedBatchCall(**shown(answer), access_info=access_info), answer.get("replayed", False))
 
 
 def fetch_many(caller: Caller, query: BatchCallQuery) -> BatchCalls:
@@ -113,7 +72,7 @@ def delete(caller: Caller, batch: BatchCallReference) -> DeletedBatchCall:
     params = {**caller.credentials, "p_batch_id": batch.batch_call_id}
     answer = rpc("delete_batch_call", params, repeatable=False)
     if answer["tasks_object"]:
-        _remove(answer["tasks_object"])
+        remove_tasks(answer["tasks_object"])
     return DeletedBatchCall(batch_call_id=outward(answer["id"]))
 
 
@@ -122,7 +81,7 @@ def _batch_call(function: str, caller: Caller, batch: BatchCallReference, **more
     return BatchCall(**shown(rpc(function, params, repeatable=function == "get_batch_call")))
 
 
-def _remove(tasks_object: str) -> None:
+def remove_tasks(tasks_object: str) -> None:
     """Throw a list away that no batch has any more; what is left over is unreadable to anybody."""
     try:
         storage.remove(tasks_object)

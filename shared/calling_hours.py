@@ -1,4 +1,4 @@
-"""Calling hours as a client sends them, in one form; and the time zones in which a phone number can be."""
+"""Calling hours as a client sends them, in one form."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
-import phonenumbers
-from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
 from shared.inputs import Input
@@ -194,9 +192,3 @@ class HasCallingHours(Input):
         elif "calling_hours" in fields:
             fields["calling_hours"] = self.calling_hours and self.calling_hours.canonical()
         return fields
-
-
-def zones_of_number(phone_number: str) -> tuple[str, ...]:
-    """Every time zone that a number in E.164 form can be in, sorted; none for one that belongs to no country."""
-    zones = time_zones_for_number(phonenumbers.parse(phone_number))
-    return tuple(sorted(set(zones) - {UNKNOWN_TIMEZONE}))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from shared.batches import MAX_LIST_LIMIT, Retry
+from shared.batch_options import Retry
+from shared.batches import MAX_LIST_LIMIT
 from shared.calling_hours import HasCallingHours
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from pydantic import model_validator
 
 from shared import storage
-from shared.batches import BatchOptions, CallerId, options
+from shared.batch_options import BatchOptions, CallerId, options
 from shared.database import rpc, rpc_as
 from shared.idempotency import Created
 from shared.inputs import Input

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import phonenumbers
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
 
-from shared.calling_hours import zones_of_number
-from shared.inputs import Input, Whole
+from shared.inputs import Input, Text, Whole
+from shared.phone_numbers import PhoneNumber, zones_of_number
 from shared.time_zones import TimeZone
 
 if TYPE_CHECKING:
@@ -18,37 +17,17 @@ if TYPE_CHECKING:
 MAX_CUSTOM_DATA_BYTES = 5 * 1024
 
 
-def e164(text: str) -> str:
-    """Normalise an international phone number to E.164.
-
-    Raises ValueError unless the phone-number library calls it valid; it decides what may be dialled.
-    """
-    try:
-        number = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or number.extension or not phonenumbers.is_valid_number(number):
-        raise ValueError("must be a valid phone number with its country code, such as +12135550123")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
 def _small(data: dict[str, Any]) -> dict[str, Any]:
     if len(to_json(data)) > MAX_CUSTOM_DATA_BYTES:
         raise ValueError("must be at most 5 KB of JSON")
     return data
 
 
-PhoneNumber = Annotated[
-    str,
-    AfterValidator(e164),
-    Field(description="With its country code; kept and shown in E.164 form.", examples=["+12135550123"]),
-]
 CustomData = Annotated[
     dict[str, Any],
     AfterValidator(_small),
     Field(description="What the agent may know of the person; at most 5 KB of JSON."),
 ]
-Text = Annotated[str, Field(max_length=255)]
 
 
 class Contact(Input):

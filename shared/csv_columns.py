@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.contacts import Contact, e164
+from shared.contacts import Contact
 from shared.csv_rows import ListError
+from shared.phone_numbers import e164
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
 
-from shared.calling_hours import zones_of_number
-from shared.contacts import MAX_CUSTOM_DATA_BYTES, e164
+from shared.contacts import MAX_CUSTOM_DATA_BYTES
 from shared.csv_columns import CUSTOM_DATA, NUMBER
 from shared.inputs import UNSTORABLE
+from shared.phone_numbers import e164, zones_of_number
 from shared.time_zones import is_iana
 
 if TYPE_CHECKING:

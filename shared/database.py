@@ -79,7 +79,7 @@ class PostgrestError(BaseModel):
 
 
 def client() -> httpx.Client:
-    """The container's one client: connections are kept and shared by threads. `close()` ends it."""
+    """The container's one client of the project: connections are kept and shared by threads. `close()` ends it."""
     with _opening:  # two threads that find no client must not make one each: the second would never be closed
         return _client()
 

@@ -1,8 +1,7 @@
 """The edge: an API Gateway event (payload 2.0) in, a response out, and never an exception.
 
-`endpoint` is for what a signed-in person calls, `creation` for what of it creates something, `route` for what has its
-own way of knowing the caller, `scheduled` for processors. The order of checks, so that nobody learns more than they
-may: method, token, agency, limit, role, body, idempotency, and only then what the function itself refuses.
+`route` is for what has its own way of knowing the caller, `scheduled` for processors. The edge of what a signed-in
+person calls is people.py, of what a program calls with an API key envelope.py: no function loads another's way in.
 """
 
 from __future__ import annotations
@@ -14,12 +13,10 @@ import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from shared import auth, database, inputs, limits
 from shared.errors import AppError, BadRequestError, MethodNotAllowedError, UnauthorizedError
-from shared.idempotency import Attempt
 from shared.settings import SettingsError, settings
 from shared.telemetry import logger
 
@@ -28,14 +25,11 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from shared.auth import Caller
     from shared.idempotency import Created
 
     Response = dict[str, Any]
     Json = Mapping[str, object] | BaseModel
     Handler = Callable[[Mapping[str, Any], object], Response]
-
-Model = TypeVar("Model", bound=inputs.Input)
 
 FAILURE = "Something went wrong on our side."
 RUN_BY_HAND_MILLISECONDS = 60_000
@@ -110,53 +104,6 @@ class Manners:
         return ", ".join((*self.methods, "OPTIONS"))
 
 
-def endpoint(
-    method: str, model: type[Model], *, writes: bool = False, owner: bool = False, failure: str = FAILURE
-) -> Callable[[Callable[[Caller, Model], Json]], Handler]:
-    """Make a handler of a function that takes the verified caller and their body (GET: query), and returns the answer.
-
-    `writes`: only agency_owner and agency_admin may; `owner`: only the first. `failure`: what the client reads when it
-    was our fault.
-    The work checks user, agency and role in its own transaction, one round trip in all. Where the body is refused
-    there is no work: then that round trip goes to `authorize`, so that no stranger learns what a good body is.
-    """
-
-    def decorate(work: Callable[[Caller, Model], Json]) -> Handler:
-        def answer(request: Request) -> Answer:
-            who = _person(request)
-            with limits.limited(who, method):
-                with _authorized_first(who, writes=writes, owner=owner):
-                    given = _read(request, method, model)
-                return Answer(200, work(who, given))
-
-        return route(method, failure=failure)(answer)
-
-    return decorate
-
-
-def creation(
-    model: type[Model], *, status: int = 201, failure: str = FAILURE
-) -> Callable[[Callable[[Caller, Model, Attempt], Created[Json]]], Handler]:
-    """As `endpoint`, for a POST with which an owner or admin creates something: 201, and 201 again when it is repeated.
-
-    The work hands the attempt on to the database, which knows whether it is the first. `status`: instead of 201, where
-    something that exists is added to.
-    """
-
-    def decorate(work: Callable[[Caller, Model, Attempt], Created[Json]]) -> Handler:
-        def answer(request: Request) -> Answer:
-            who = _person(request)
-            with limits.limited(who, "POST"):
-                with _authorized_first(who, writes=True):
-                    given = _read(request, "POST", model)
-                    attempt = Attempt.of(request.id, request.headers, given)
-                return created(work(who, given, attempt), status)
-
-        return route("POST", failure=failure)(answer)
-
-    return decorate
-
-
 def created(made: Created[Json], status: int = 201) -> Answer:
     """The answer to a creation, or to its repetition."""
     return Answer(status, made.body, {"Idempotent-Replayed": "true"} if made.replayed else {})
@@ -218,30 +165,6 @@ def _dispatch(request: Request, manners: Manners, work: Callable[[Request], Answ
         sentence = f"HTTP method is not {' or '.join(manners.methods)}"
         raise MethodNotAllowedError(sentence, headers={"Allow": manners.allowed})
     return work(request)
-
-
-def _person(request: Request) -> Caller:
-    who = auth.caller(request.headers.get("authorization"))
-    logger.thread_safe_append_keys(user_id=who.user_id)
-    return who
-
-
-@contextmanager
-def _authorized_first(who: Caller, *, writes: bool, owner: bool = False) -> Generator[None]:
-    try:
-        yield
-    except AppError:
-        if owner:
-            database.rpc("authorize_owner", {"p_user_id": who.user_id})
-        else:
-            database.rpc("authorize", {"p_user_id": who.user_id, "p_writes": writes})
-        raise
-
-
-def _read(request: Request, method: str, model: type[Model]) -> Model:
-    given = inputs.validate(model, request.query if method == "GET" else inputs.parse_json(request.body()))
-    logger.thread_safe_append_keys(batch_id=getattr(given, "batch_id", None))
-    return given
 
 
 def _answer_to(error: Exception, manners: Manners) -> Answer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from shared import auth, database, edge, inputs, limits
+from shared import api_keys, database, edge, inputs, limits
 from shared.edge import Answer, Manners, serving
 from shared.errors import AppError, BadRequestError
 from shared.idempotency import Attempt, Created
@@ -83,7 +83,7 @@ def _serving(*methods: str, failure: str) -> Callable[[Callable[[Request], Answe
 
 
 def _program(request: Request) -> Caller:
-    who = auth.key_holder(request.headers)
+    who = api_keys.holder(request.headers)
     logger.thread_safe_append_keys(api_key=who.api_key)
     return who
 

@@ -9,9 +9,9 @@ from pydantic_core import to_json
 
 from shared import storage
 from shared.contact_imports import CONTENT_TYPE, list_object, report_object
-from shared.contacts import PhoneNumber
 from shared.database import rpc
 from shared.inputs import Input
+from shared.phone_numbers import PhoneNumber
 
 if TYPE_CHECKING:
     from shared.auth import Caller

@@ -71,6 +71,7 @@ def _digits(value: object) -> object:
     return int(value)
 
 
+Text = Annotated[str, Field(max_length=255)]
 MAX_INT = 2**31 - 1  # PostgreSQL's int
 Whole = Annotated[int, Field(strict=True, le=MAX_INT)]
 Number = Annotated[float, Field(strict=True)]

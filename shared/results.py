@@ -14,11 +14,10 @@ from uuid import UUID, uuid4
 from pydantic import Field
 
 from shared import storage
-from shared.contacts import Text
 from shared.database import rpc, rpc_as
 from shared.errors import ConflictError
 from shared.idempotency import Created
-from shared.inputs import Input, PageStart
+from shared.inputs import Input, PageStart, Text
 from shared.settings import settings
 
 if TYPE_CHECKING:

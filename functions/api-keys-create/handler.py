@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import api_keys
-from shared.edge import creation
+from shared.people import creation
 
 if TYPE_CHECKING:
     from shared.auth import Caller

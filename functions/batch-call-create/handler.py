@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import batch_call_bodies as bodies
-from shared import batch_calls
+from shared import new_batch_calls
 from shared.envelope import creation
 
 if TYPE_CHECKING:
     from shared.auth import Caller
+    from shared.batch_call_bodies import CreatedBatchCall
     from shared.idempotency import Attempt, Created
 
 
-@creation(bodies.NewBatchCall, success="Batch call created successfully", failure="Failed to create batch call")
-def main(caller: Caller, batch: bodies.NewBatchCall, attempt: Attempt) -> Created[bodies.CreatedBatchCall]:
-    return batch_calls.create(caller, batch, attempt)
+@creation(
+    new_batch_calls.NewBatchCall,
+    success="Batch call created successfully",
+    failure="Failed to create batch call",
+)
+def main(caller: Caller, batch: new_batch_calls.NewBatchCall, attempt: Attempt) -> Created[CreatedBatchCall]:
+    return new_batch_calls.create(caller, batch, attempt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import do_not_call
+from shared import opt_outs
 from shared.edge import Answer, route
 
 if TYPE_CHECKING:
@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 @route("POST")
 def main(request: Request) -> Answer:
-    return Answer(200, do_not_call.opt_out(request.path.get("agency_id", ""), request.headers, request.body()))
+    return Answer(200, opt_outs.opt_out(request.path.get("agency_id", ""), request.headers, request.body()))

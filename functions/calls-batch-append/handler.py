@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import batches
-from shared.edge import creation
+from shared import new_batches
+from shared.people import creation
 
 if TYPE_CHECKING:
     from shared.auth import Caller
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from shared.idempotency import Attempt, Created
 
 
-@creation(batches.MoreContacts, status=200, failure="Failed to add contacts to the batch")
-def main(caller: Caller, more: batches.MoreContacts, attempt: Attempt) -> Created[AppendedContacts]:
-    return batches.append(caller, more, attempt)
+@creation(new_batches.MoreContacts, status=200, failure="Failed to add contacts to the batch")
+def main(caller: Caller, more: new_batches.MoreContacts, attempt: Attempt) -> Created[AppendedContacts]:
+    return new_batches.append(caller, more, attempt)

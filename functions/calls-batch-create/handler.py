@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import batches
-from shared.edge import creation
+from shared import new_batches
+from shared.people import creation
 
 if TYPE_CHECKING:
     from shared.auth import Caller
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from shared.idempotency import Attempt, Created
 
 
-@creation(batches.NewBatch, failure="Failed to create batch")
-def main(caller: Caller, batch: batches.NewBatch, attempt: Attempt) -> Created[CreatedBatch]:
-    return batches.create(caller, batch, attempt)
+@creation(new_batches.NewBatch, failure="Failed to create batch")
+def main(caller: Caller, batch: new_batches.NewBatch, attempt: Attempt) -> Created[CreatedBatch]:
+    return new_batches.create(caller, batch, attempt)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import contact_imports
-from shared.edge import creation
+from shared.people import creation
 
 if TYPE_CHECKING:
     from shared.auth import Caller

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared import sync_jobs
-from shared.edge import endpoint
+from shared.people import endpoint
 
 if TYPE_CHECKING:
     from shared.auth import Caller

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared import do_not_call, errors, webhooks
+from shared import errors, opt_outs, webhooks
 from shared.do_not_call_answers import OptedOut
 from shared.inputs import Input
 from shared.status_answers import Health
@@ -106,8 +106,8 @@ TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 API_KEY: list[dict[str, list[str]]] = [{"apiKey": [], "apiSecret": []}]
 BY_API_KEY: Errors = ALWAYS | {errors.BadRequestError, errors.UnauthorizedError}
 KINDS: Mapping[str, Kind] = {
-    "edge.endpoint": Kind(TOKEN, BY_TOKEN),
-    "edge.creation": Kind(
+    "people.endpoint": Kind(TOKEN, BY_TOKEN),
+    "people.creation": Kind(
         TOKEN,
         BY_TOKEN | {errors.ConflictError, errors.UnprocessableError},
         method="POST",
@@ -133,7 +133,7 @@ BY_HAND: Mapping[str, ByHand] = {
     ),
     "call-opt-out": ByHand(
         Kind([{"webhookSignature": []}], ALWAYS, parameters=[TIMESTAMP]),
-        request=do_not_call.OptOut,
+        request=opt_outs.OptOut,
         status=200,
         answer=OptedOut,
     ),

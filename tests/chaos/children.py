@@ -20,7 +20,7 @@ from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDE
 
 from local import functions
 from local.events import HttpRequest, to_event
-from shared import batches, crash_points, dialer, ultravox
+from shared import crash_points, dialer, new_batches, ultravox
 from shared.auth import Caller
 from shared.errors import BadRequestError
 from shared.idempotency import Attempt
@@ -135,10 +135,10 @@ def _current_task() -> object:
 def _append(order: Order, line: socket.socket) -> None:
     """What calls-batch-append answers, and whether it had done so before; of a refusal, the code."""
     request = order["request"]
-    more = batches.MoreContacts.model_validate_json(request["body"])
+    more = new_batches.MoreContacts.model_validate_json(request["body"])
     attempt = Attempt.of("", {"idempotency-key": request["key"]}, more)
     try:
-        created = batches.append(Caller(UUID(request["user_id"]), ""), more, attempt)
+        created = new_batches.append(Caller(UUID(request["user_id"]), ""), more, attempt)
     except BadRequestError as refusal:
         say(line, "result", {"refused": refusal.code})
     else:

@@ -10,7 +10,7 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 
 from local import keys
-from shared import auth, database, limits, storage
+from shared import database, limits, storage, tokens
 from shared.settings import settings
 from shared.telemetry import SERVICE, logger
 from tests.calling import claims
@@ -43,7 +43,7 @@ def forget() -> None:
     """Start as a new container would, with the environment as it is now."""
     database.close()
     settings.cache_clear()
-    auth.close()
+    tokens.close()
     limits.close()
     storage.close()
 

@@ -177,7 +177,7 @@ def test_the_link_downloads_a_file_named_after_the_batch(owner: str, world: Worl
 def test_pages_are_read_as_the_caller_who_sees_no_other_agencys_batch(
     db: Connection, world: World, owner: str, function: str
 ) -> None:
-    from shared.auth import caller
+    from shared.tokens import caller
 
     theirs = World(db)
     theirs.call_in("ended")

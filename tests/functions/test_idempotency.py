@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from shared.batches import NewBatch
 from shared.idempotency import fingerprint
+from shared.new_batches import NewBatch
 from tests.calling import call
 from tests.factories import batch_body, fictional_numbers, make_agency
 

@@ -20,9 +20,9 @@ from local.demo.report import Evidence, report
 from local.demo.view import Frame
 from local.demo.witness import CallRow, Zone
 from local.demo_data import ACME
-from shared.batches import NewBatch
 from shared.calling_hours import CallingHours
 from shared.inputs import validate
+from shared.new_batches import NewBatch
 
 NOW = datetime(2030, 1, 15, 12, 0, 10, tzinfo=UTC)
 WINDOW = hours.around(NOW)

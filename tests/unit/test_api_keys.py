@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared import api_keys, auth
+from shared import api_keys
 from shared.errors import UnauthorizedError
 
 SECRET = api_keys.secret_of("seed", "service key")
@@ -24,7 +24,7 @@ def test_a_secret_that_was_mistyped_in_any_place_is_found_out() -> None:
 
 
 def test_who_holds_a_key_is_known_by_it_and_never_by_its_secret() -> None:
-    who = auth.key_holder({"x-api-key": "bl_key_7", "x-api-secret": SECRET})
+    who = api_keys.holder({"x-api-key": "bl_key_7", "x-api-secret": SECRET})
 
     assert who.credentials == {"p_api_key": "bl_key_7", "p_secret_hash": api_keys.hashed(SECRET)}
     assert (who.user_id, who.token) == (None, "")
@@ -34,9 +34,9 @@ def test_who_holds_a_key_is_known_by_it_and_never_by_its_secret() -> None:
 @pytest.mark.parametrize("api_key", ["", "bl_key_", "bl_key_7\n", "bl_secret_7", "bl_key_é", "bl_key_" + "7" * 65])
 def test_what_is_no_key_is_refused_at_once(api_key: str) -> None:
     with pytest.raises(UnauthorizedError, match="Missing or invalid API key or secret"):
-        auth.key_holder({"x-api-key": api_key, "x-api-secret": SECRET})
+        api_keys.holder({"x-api-key": api_key, "x-api-secret": SECRET})
 
 
 def test_a_key_without_a_secret_is_refused_at_once() -> None:
     with pytest.raises(UnauthorizedError):
-        auth.key_holder({"x-api-key": "bl_key_7"})
+        api_keys.holder({"x-api-key": "bl_key_7"})

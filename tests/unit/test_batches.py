@@ -10,9 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from shared.batches import BatchQuery, BatchReference, Cancellation, ContactQuery, NewBatch
+from shared.batches import BatchQuery, BatchReference, Cancellation, ContactQuery
 from shared.errors import BadRequestError
 from shared.inputs import Input, parse_json, validate
+from shared.new_batches import NewBatch
 
 ID = "5f9f1b7e-4d1b-4a53-9a3f-1d2c3b4a5f60"
 BATCH: dict[str, Any] = {

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.calling_hours import DAYS, CallingHours, HasCallingHours, zones_of_number
-from shared.contacts import Contact, e164
+from shared.calling_hours import DAYS, CallingHours, HasCallingHours
+from shared.contacts import Contact
 from shared.errors import BadRequestError
 from shared.idempotency import fingerprint
 from shared.inputs import validate
+from shared.phone_numbers import e164, zones_of_number
 
 A_PAIR = 'must be a start and an end such as ["08:00", "21:00"]'
 NEITHER = 'calling_hours needs start and end, such as {"start": "08:00", "end": "21:00"}, or weekly'

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contacts import Contact, e164, one_per_number
+from shared.contacts import Contact, one_per_number
 from shared.errors import BadRequestError
 from shared.inputs import validate
+from shared.phone_numbers import e164
 
 INVALID = "must be a valid phone number with its country code, such as +12135550123"
 
