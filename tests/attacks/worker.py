@@ -1,0 +1,68 @@
+"""One job of the long run: a stack of its own, blocks in (a line of JSON each), outcomes out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from local.stack import Stack
+from shared.settings import settings
+from tests.attacks import blocks, files, plan
+from tests.attacks.blocks import Block
+from tests.attacks.checks import Document
+from tests.attacks.ground import Ground
+from tests.servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.attacks.blocks import Outcome
+    from tests.servers import Served
+
+OF_PAGES = {"ULTRAVOX_BASE_URL": "", "SYNC_FETCH_SECONDS": "3", "SYNC_PAGE_TIMEOUT_SECONDS": "2"}
+
+
+@contextmanager
+def prepared() -> Generator[tuple[Ground, Served]]:
+    """A stack, whose settings are in the environment; and a provider of past calls that says what it is told to."""
+    for name in [name for name in os.environ if name.endswith("_SECONDS") or name == "DATABASE_URL"]:
+        del os.environ[name]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchline-")))
+        parts = stack.enter_context(Stack(folder / "stack", durable=False))
+        provider = stack.enter_context(serving(lambda _: (404, b"")))
+        environment = parts.env | OF_PAGES | {"ULTRAVOX_BASE_URL": provider.url}
+        os.environ.update({name: value for name, value in environment.items() if name != "DATABASE_URL"})
+        settings.cache_clear()
+        connection = stack.enter_context(psycopg.connect(parts.database_url, autocommit=True))
+        issuer, stage = f"{parts.url}/auth/v1", parts.env["STAGE"]
+        yield Ground(parts.env["FUNCTIONS_URL"], issuer, stage, parts.folder / "keys.json", connection), provider
+
+
+def run(block: Block, ground: Ground, document: Document, provider: Served) -> Outcome:
+    """A block of any kind."""
+    if block.kind == plan.LISTS:
+        return files.run_lists(block, ground)
+    if block.kind == plan.PAGES:
+        return files.run_pages(block, ground, provider)
+    return blocks.run(block, ground, document)
+
+
+def main() -> None:
+    document = Document()
+    with prepared() as (ground, provider):
+        for line in sys.stdin:
+            outcome = run(Block(**json.loads(line)), ground, document, provider)
+            print(json.dumps(asdict(outcome)), flush=True)  # noqa: T201 - this is how it answers
+
+
+if __name__ == "__main__":
+    main()
