@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,12 +17,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from shared.dials import retry_after
-from shared.inputs import PERHAPS_UNSTORABLE, UNSTORABLE
+from shared.inputs import MAX_INT, PERHAPS_UNSTORABLE, UNSTORABLE
 from shared.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
+
+# A number with an exponent, or so many digits, that it may be none that a float can hold.
+PERHAPS_TOO_LARGE = re.compile(rb"[\s:,\[]-?\d+(?:\.\d+)?[eE]\+?\d{3}|\d{309}")
+MAX_LEVELS = 100
 
 
 class HistoryError(Exception):
@@ -74,7 +81,7 @@ class Page:
 class _Body(BaseModel):
     results: list[Any]
     next: str | None = None
-    total: int | None = None
+    total: Any = None
 
 
 class History:
@@ -127,7 +134,7 @@ class History:
         following = self._cursor_of(body.next) if body.next else None
         if following is not None and following == cursor:
             raise RefusedHistoryError("The provider's list of calls leads back to the same page")
-        return Page(cursor, body.results, following, body.total)
+        return Page(cursor, body.results, following, _count(body.total))
 
     def _cursor_of(self, url: str) -> str:
         """The cursor in a link to the next page; nothing else of the link is used."""
@@ -140,7 +147,7 @@ class History:
             raise RefusedHistoryError(
                 f"The provider's list of calls leads to another host ({host[:100]}): not followed"
             )
-        if not cursor:
+        if not cursor or UNSTORABLE.search(cursor):
             raise UnavailableHistoryError("The provider's link to the next page cannot be read")
         return cursor
 
@@ -157,25 +164,53 @@ def _refusal(response: httpx.Response) -> HistoryError:
 
 
 def _parsed(content: bytes) -> object:
-    if PERHAPS_UNSTORABLE.search(content):  # rare, and slower: json alone reads half a surrogate pair
-        return _storable(json.loads(content))
-    return from_json(content, allow_inf_nan=False)
+    """The JSON that a page is, but for what the database could not take. Raises ValueError."""
+    if not (PERHAPS_UNSTORABLE.search(content) or PERHAPS_TOO_LARGE.search(content)):
+        with suppress(ValueError):  # it reads no more than 200 levels and 4,300 digits
+            return from_json(content, allow_inf_nan=False)
+    try:  # rare, and slower: json alone reads half a surrogate pair
+        return _storable(json.loads(content, parse_constant=_no_number, parse_int=_whole))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
-def _storable(value: object) -> object:
-    """The same with U+FFFD for what no column can hold: a call is worth more than such a character."""
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _whole(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no more than 4,300 digits
+        return None
+
+
+def _storable(value: object, levels: int = MAX_LEVELS) -> object:
+    """The same with U+FFFD for a character that no column can hold, and null for a number or a depth.
+
+    A call is worth more than one such value, and a page more than one such call.
+    """
     if isinstance(value, str):
         return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (list, dict)) and not levels:
+        return None
     if isinstance(value, list):
-        return [_storable(one) for one in cast("list[object]", value)]
+        return [_storable(one, levels - 1) for one in cast("list[object]", value)]
     if isinstance(value, dict):
-        return dict(_storable_items(cast("dict[str, object]", value)))
+        return dict(_storable_items(cast("dict[str, object]", value), levels - 1))
     return value
 
 
-def _storable_items(value: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def _storable_items(value: Mapping[str, object], levels: int) -> Iterator[tuple[str, object]]:
     for name, inner in value.items():
-        yield UNSTORABLE.sub("\ufffd", name), _storable(inner)
+        yield UNSTORABLE.sub("\ufffd", name), _storable(inner, levels)
+
+
+def _count(total: object) -> int | None:
+    """It is only shown: one that cannot be a count is none."""
+    return total if type(total) is int and 0 <= total <= MAX_INT else None
 
 
 def _created(call: object) -> datetime | None:

@@ -11,12 +11,13 @@ import json
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -85,7 +86,7 @@ def _run_all(blocks: Sequence[Block], jobs: int) -> list[Outcome]:
 
 def _serve(waiting: queue.SimpleQueue[Block], tell: Callable[[Outcome], None]) -> None:
     """Gives one worker block after block until none is left; ends with the worker."""
-    with _worker() as process:
+    with tempfile.TemporaryFile("w+", errors="replace") as log, _worker(log) as process:
         assert process.stdin
         assert process.stdout
         while not waiting.empty():
@@ -101,16 +102,18 @@ def _serve(waiting: queue.SimpleQueue[Block], tell: Callable[[Outcome], None]) -
             finally:
                 watchdog.cancel()
             if not answer:
-                console.print(f"A job ended in {block.name}.", highlight=False)
+                log.seek(max(0, log.tell() - 3000))
+                console.print(f"A job ended in {block.name}.\n{log.read()}", markup=False, highlight=False)
                 return
             tell(_outcome(block, json.loads(answer)))
 
 
 @contextmanager
-def _worker() -> Generator[subprocess.Popen[str]]:
+def _worker(log: IO[str]) -> Generator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.attacks.worker"]
     with ExitStack() as ending:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=log, text=True)
         ending.callback(process.wait, timeout=30)
         ending.callback(_end, process)
         yield process
@@ -134,7 +137,7 @@ def _outcome(block: Block, told: dict[str, object]) -> Outcome:
 def _complaint(outcome: Outcome) -> str:
     block = outcome.block
     more = [f"  and {outcome.further_faults} more"] if outcome.further_faults else []
-    again = f'  again: make attack ARGS=\'--seed {block.seed} --only "{block.name}"\''
+    again = f"  again: make attack ARGS='--seed {block.seed} --only \"{block.name}\"'"
     return "\n".join((*outcome.faults, *more, again))
 
 

@@ -16,7 +16,7 @@ from tests.attacks.blocks import Outcome, explore
 from tests.attacks.ground import Scene
 from tests.attacks.shots import event_of
 from tests.attacks.strategies import fragments, texts
-from tests.factories import batch_body
+from tests.factories import batch_body, fictional_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,24 @@ if TYPE_CHECKING:
 
 SECONDS = 60_000  # in milliseconds: what a run is told it has
 PAGE = 5
+QUOTE = '"'
 DELIMITERS = (",", ";", "\t", "|")
 ENDS = ("\n", "\r\n", "\r")
 CODES = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7")
 HEADERS = ("phone_number", "phone", "first_name", "email", "timezone", "max_attempts", "custom_data", "x", "", "sep=;")
 CELLS = (
     *("+12135550123", "+1 213 555 0123", "=1+1", '"', '""', '"a', 'a"b', '"a""b"', "a\x00b", " ", "1.23E+10"),
-    *("America/New_York", '{"a":1}', '{"a":1e400}', '{"a":NaN}', "[" * 2000, '"\n\n"', "x" * 140_000, "é" * 300, "9" * 400),
+    *(
+        "America/New_York",
+        '{"a":1}',
+        '{"a":1e400}',
+        '{"a":NaN}',
+        "[" * 2000,
+        '"\n\n"',
+        "x" * 140_000,
+        "é" * 300,
+        "9" * 400,
+    ),
 )
 BOMBS: dict[str, Callable[[], bytes]] = {
     "100,000 columns": lambda: _file([["phone_number", *map(str, range(100_000))], ["+12135550123", *["x"] * 100_000]]),
@@ -67,18 +78,33 @@ def files() -> st.SearchStrategy[bytes]:
     """CSV, or nearly: any cells, delimiters, line ends and encodings, some of it cut off."""
     cell = st.sampled_from(CELLS) | texts()
     row = st.lists(cell, max_size=5)
-    head = st.lists(st.sampled_from(HEADERS) | cell, min_size=1, max_size=5)
-    whole = st.builds(lambda head, rows: [["phone_number", *head], *rows], head, st.lists(row, max_size=6))
+    names = st.lists(st.sampled_from(HEADERS) | cell, max_size=4, unique=True)
+    head = st.one_of(st.just(["first_name", "timezone", "x"]), st.just(["custom_data", "email"]), names)
+    people = st.lists(st.tuples(st.integers(0, 90).map(_number), st.lists(cell, min_size=4, max_size=4)), max_size=6)
+    fit = st.builds(_fitting, head, people)
+    loose = st.builds(lambda head, rows: [["phone_number", *head], *rows], head, st.lists(row, max_size=6))
 
     def written(rows: list[list[str]], delimiter: str, end: str, code: str, cut: int) -> bytes:
         text = end.join(delimiter.join(cells) for cells in rows)
         raw = text.encode(code, "surrogatepass" if code.startswith("utf-8") else "replace")
         return raw[: len(raw) - cut]
 
-    made = st.builds(
-        written, whole, *map(st.sampled_from, (DELIMITERS, ENDS, CODES)), st.sampled_from((0, 0, 0, 1, 3))
+    ways = (*map(st.sampled_from, (DELIMITERS, ENDS, CODES)), st.sampled_from((0, 0, 0, 1, 3)))
+    made = st.builds(written, loose, *ways)
+    good = st.builds(written, fit, st.just(","), st.just("\n"), st.just("utf-8"), st.just(0))
+    return st.one_of(
+        good, good, good, made, made, st.binary(max_size=200), st.sampled_from([*BOMBS.values()]).map(_made)
     )
-    return st.one_of(made, made, made, made, st.binary(max_size=200), st.sampled_from([*BOMBS.values()]).map(_made))
+
+
+def _number(place: int) -> str:
+    return fictional_numbers(1, place)[0]
+
+
+def _fitting(head: list[str], people: list[tuple[str, list[str]]]) -> list[list[str]]:
+    """Rows as long as their header, each cell in quotation marks that match."""
+    rows = [[number, *cells[: len(head)]] for number, cells in people]
+    return [[f'"{cell.replace(QUOTE, QUOTE * 2)}"' for cell in row] for row in [["phone_number", *head], *rows]]
 
 
 def _made(make: Callable[[], bytes]) -> bytes:

@@ -58,9 +58,7 @@ class Scene:
 
     def __init__(self, ground: Ground, operation: str) -> None:
         self.ground = ground
-        self.ours, self.theirs, self.third = (
-            Tenant(ground.connection, name) for name in ("Acme", "Globex", "Initech")
-        )
+        self.ours, self.theirs, self.third = (Tenant(ground.connection, name) for name in ("Acme", "Globex", "Initech"))
         ground.store(self.ours.world.agency.id, "ultravox-webhook-secret", SECRET)
         self.mark = f"mark{uuid4().hex}"
         self.things = [*self._things(self.ours, operation), *self._things(self.theirs, operation)]
@@ -145,5 +143,6 @@ def everything_of(connection: Connection, agency_id: UUID) -> dict[str, list[Any
 def _rows(connection: Connection, table: str, column: str, agency_id: UUID) -> list[Any]:
     statement = sql.SQL("select to_jsonb(found) from public.{} as found where {} = %s order by to_jsonb(found)::text")
     return [
-        row[0] for row in connection.execute(statement.format(sql.Identifier(table), sql.Identifier(column)), [agency_id])
+        row[0]
+        for row in connection.execute(statement.format(sql.Identifier(table), sql.Identifier(column)), [agency_id])
     ]

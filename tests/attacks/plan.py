@@ -14,7 +14,7 @@ LARGEST = 250  # cases of a block
 LISTS, PAGES, EVENTS = "lists", "pages", "events"
 READER, IMPORTER, INGEST = "process-contact-imports", "process-historical-sync", "webhook-ingest"
 # Of all cases; what remains is shared by the operations.
-SHARES = {(READER, LISTS): 0.012, (IMPORTER, PAGES): 0.028, (INGEST, EVENTS): 0.08}
+SHARES = {(READER, LISTS): 0.01, (IMPORTER, PAGES): 0.02, (INGEST, EVENTS): 0.08}
 OF_EACH_OPERATION = {
     "described": 0.36,
     "fields": 0.30,

@@ -39,7 +39,23 @@ FEW_HEADERS = (
     *("Accept-Profile", "Content-Profile", "Access-Control-Request-Method", "If-None-Match", "X-Amzn-Trace-Id"),
 )
 BENT = ("utf-16", "utf-8-sig", "utf-32", "utf-7", "latin-1")
-TRICKS = ("..", ".", "%2e%2e", "%2f", "%5c", "%00", ";a=b", "%0d%0a", "%252e", "%c0%af", "//", " ", "\ufeff", "%ff", "*")
+TRICKS = (
+    "..",
+    ".",
+    "%2e%2e",
+    "%2f",
+    "%5c",
+    "%00",
+    ";a=b",
+    "%0d%0a",
+    "%252e",
+    "%c0%af",
+    "//",
+    " ",
+    "\ufeff",
+    "%ff",
+    "*",
+)
 
 
 @dataclass(frozen=True)
@@ -120,13 +136,13 @@ def _as_shot(case: Case, known: Json | None) -> Shot:
     if known is not None:
         make_real(case, known)
     given: Json = case.as_transport_kwargs(base_url="http://127.0.0.1")
-    given = {name: given[name] for name in ("method", "url", "headers", "params", "json", "data", "cookies") if name in given}
+    given = {
+        name: given[name] for name in ("method", "url", "headers", "params", "json", "data", "cookies") if name in given
+    }
     prepared = requests.Request(**given).prepare()
     body = prepared.body or b""
     headers = tuple((name, str(value)) for name, value in prepared.headers.items() if name != "Content-Length")
-    return Shot(
-        prepared.method or "", prepared.path_url, headers, body.encode() if isinstance(body, str) else body
-    )
+    return Shot(prepared.method or "", prepared.path_url, headers, body.encode() if isinstance(body, str) else body)
 
 
 def fields(target: Target) -> Shots:

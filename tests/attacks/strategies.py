@@ -56,12 +56,17 @@ def ids() -> st.SearchStrategy[str]:
 
 def texts() -> st.SearchStrategy[str]:
     """Text that somebody, somewhere, once did not expect; half a surrogate pair is among it."""
-    long = st.builds(lambda letter, count: letter * count, st.sampled_from(("x", "é", "😀", "\x00", "9", "+", "(")),
-                     st.sampled_from((100, 255, 256, 321, 5_000, 65_537)))
+    long = st.builds(
+        lambda letter, count: letter * count,
+        st.sampled_from(("x", "é", "😀", "\x00", "9", "+", "(")),
+        st.sampled_from((100, 255, 256, 321, 5_000, 65_537)),
+    )
     odd = st.lists(st.sampled_from(ODD) | st.text(max_size=5), min_size=1, max_size=6).map("".join)
     known = st.sampled_from([text for name, text in TEXTS.items() if name != "long"])
     any_text = st.text(st.characters(codec=None), max_size=40)
-    numbers = st.builds("+1{}5550{}".format, st.integers(200, 999), st.integers(0, 9999)) | st.sampled_from(NUMBERS[:26])
+    numbers = st.builds("+1{}5550{}".format, st.integers(200, 999), st.integers(0, 9999)) | st.sampled_from(
+        NUMBERS[:26]
+    )
     return st.one_of(operators(), known, odd, any_text, long, ids(), st.sampled_from(TIMES), numbers)
 
 
@@ -69,11 +74,17 @@ def fragments() -> st.SearchStrategy[str]:
     """JSON, or nearly, to be put where a value stands."""
     written = st.builds(lambda text, ascii_only: json.dumps(text, ensure_ascii=ascii_only), texts(), st.booleans())
     leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
-    trees = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner,
-                         max_size=4), max_leaves=12).map(json.dumps)
+    trees = st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+        max_leaves=12,
+    ).map(json.dumps)
     deep = st.builds(_nested, st.sampled_from((1, 30, 31, 32, 33, 200, 1_000, 20_000)), st.booleans(), st.booleans())
-    wide = st.builds(lambda inner, count: f"[{','.join([inner] * count)}]", st.sampled_from(("0", "{}", '""', "[]")),
-                     st.sampled_from((0, 1, 1_001, 10_001, 100_000)))
+    wide = st.builds(
+        lambda inner, count: f"[{','.join([inner] * count)}]",
+        st.sampled_from(("0", "{}", '""', "[]")),
+        st.sampled_from((0, 1, 1_001, 10_001, 100_000)),
+    )
     twice = st.builds('{{"a":{0},"a":{0}}}'.format, st.sampled_from(("1", "{}", '"x"')))
     escapes = st.text(max_size=6).map(lambda text: '"' + "".join(f"\\u{ord(c) % 65536:04x}" for c in text) + '"')
     return st.one_of(

@@ -7,13 +7,14 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+import stamina
 
 from local.stack import Stack
+from shared import sync
 from shared.settings import settings
 from tests.attacks import blocks, files, plan
 from tests.attacks.blocks import Block
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from tests.attacks.blocks import Outcome
     from tests.servers import Served
 
-OF_PAGES = {"ULTRAVOX_BASE_URL": "", "SYNC_FETCH_SECONDS": "3", "SYNC_PAGE_TIMEOUT_SECONDS": "2"}
-
 
 @contextmanager
 def prepared() -> Generator[tuple[Ground, Served]]:
@@ -39,9 +38,10 @@ def prepared() -> Generator[tuple[Ground, Served]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchline-")))
         parts = stack.enter_context(Stack(folder / "stack", durable=False))
         provider = stack.enter_context(serving(lambda _: (404, b"")))
-        environment = parts.env | OF_PAGES | {"ULTRAVOX_BASE_URL": provider.url}
+        environment = parts.env | {"ULTRAVOX_BASE_URL": provider.url}
         os.environ.update({name: value for name, value in environment.items() if name != "DATABASE_URL"})
         settings.cache_clear()
+        stamina.set_testing(True, attempts=sync.FETCHES)  # repeats at once
         connection = stack.enter_context(psycopg.connect(parts.database_url, autocommit=True))
         issuer, stage = f"{parts.url}/auth/v1", parts.env["STAGE"]
         yield Ground(parts.env["FUNCTIONS_URL"], issuer, stage, parts.folder / "keys.json", connection), provider
@@ -57,11 +57,13 @@ def run(block: Block, ground: Ground, document: Document, provider: Served) -> O
 
 
 def main() -> None:
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where the processors write their logs and metrics
     document = Document()
     with prepared() as (ground, provider):
         for line in sys.stdin:
             outcome = run(Block(**json.loads(line)), ground, document, provider)
-            print(json.dumps(asdict(outcome)), flush=True)  # noqa: T201 - this is how it answers
+            print(json.dumps(vars(outcome) | {"block": None}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from local.stack import Stack
     from tests.sql.world import World
 
+
 def listing(stack: Stack, headers: Any) -> httpx.Response:
     """An ordinary request, with these headers."""
     return httpx.get(f"{stack.env['FUNCTIONS_URL']}/calls-batch-list", headers=headers, timeout=5)

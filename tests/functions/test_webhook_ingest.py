@@ -102,6 +102,7 @@ def test_what_the_provider_did_not_sign_as_it_stands_is_refused(
     _, said = ringing(world)
     body = event("ended", said["ended"])
     before = world.snapshot()
+    post(world.agency.id, event("moved", said["ended"]))  # so that the secret is at hand, and the second 301 not over
 
     assert post(world.agency.id, *forge(body)).error == REFUSED
     assert world.snapshot() == before
@@ -227,6 +228,22 @@ def test_a_signed_body_that_is_no_event_is_refused(world: World, body: bytes, st
     reply = post(world.agency.id, body)
 
     assert (reply.status, reply.body["error"]) == (status, sentence)
+
+
+@pytest.mark.parametrize(
+    "unreadable", [{"joined": {}}, {"joined": 7}, {"ended": "2026-13-01T00:00"}, {"billedDuration": "9" * 20 + "s"}]
+)
+def test_an_event_with_a_value_that_cannot_be_read_is_refused_and_changes_nothing(
+    world: World, log: io.StringIO, unreadable: dict[str, object]
+) -> None:
+    _, said = ringing(world)
+    before = world.snapshot()
+
+    reply = post(world.agency.id, event("billed", said["billed"] | unreadable))
+
+    assert reply.error == (400, "call holds a value that cannot be read")
+    assert "an event could not be read" in log.getvalue()
+    assert world.snapshot() == before
 
 
 def test_an_event_of_an_unknown_kind_is_let_go(world: World, log: io.StringIO) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.openapi.contract import Case
     from tests.openapi.tenants import People, Tenant
 
+
 def fields_of(operation: Json) -> list[tuple[str, tuple[str, ...]]]:
     """Where a value can be put: the part of the request, and the way to it."""
     found = [
