@@ -103,7 +103,7 @@ def explore(block: Block, attack: Callable[..., None], *given_by: st.SearchStrat
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=[*HealthCheck],
+        suppress_health_check=list(HealthCheck),
     )
     @given(st.tuples(*given_by), st.integers(0, 2**64))
     def explored(values: tuple[object, ...], _: int) -> None:

@@ -82,7 +82,7 @@ def files() -> st.SearchStrategy[bytes]:
     head = st.one_of(st.just(["first_name", "timezone", "x"]), st.just(["custom_data", "email"]), names)
     people = st.lists(st.tuples(st.integers(0, 90).map(_number), st.lists(cell, min_size=4, max_size=4)), max_size=6)
     fit = st.builds(_fitting, head, people)
-    loose = st.builds(lambda head, rows: [["phone_number", *head], *rows], head, st.lists(row, max_size=6))
+    loose = st.builds(_below, head, st.lists(row, max_size=6))
 
     def written(rows: list[list[str]], delimiter: str, end: str, code: str, cut: int) -> bytes:
         text = end.join(delimiter.join(cells) for cells in rows)
@@ -97,6 +97,10 @@ def files() -> st.SearchStrategy[bytes]:
     )
 
 
+def _below(head: list[str], rows: list[list[str]]) -> list[list[str]]:
+    return [["phone_number", *head], *rows]
+
+
 def _number(place: int) -> str:
     return fictional_numbers(1, place)[0]
 
@@ -104,7 +108,7 @@ def _number(place: int) -> str:
 def _fitting(head: list[str], people: list[tuple[str, list[str]]]) -> list[list[str]]:
     """Rows as long as their header, each cell in quotation marks that match."""
     rows = [[number, *cells[: len(head)]] for number, cells in people]
-    return [[f'"{cell.replace(QUOTE, QUOTE * 2)}"' for cell in row] for row in [["phone_number", *head], *rows]]
+    return [[f'"{cell.replace(QUOTE, QUOTE * 2)}"' for cell in row] for row in _below(head, rows)]
 
 
 def _made(make: Callable[[], bytes]) -> bytes:
@@ -112,7 +116,7 @@ def _made(make: Callable[[], bytes]) -> bytes:
 
 
 def run_lists(block: Block, ground: Ground) -> Outcome:
-    """Each file is uploaded to a batch of its own and read; 200 stands for a list that was read, 400 for a refused one."""
+    """Each file is uploaded to a batch of its own; 200 stands for a list that was read, 400 for a refused one."""
     outcome, scene = Outcome(block), Scene(ground, block.operation)
     agency = scene.ours.world.agency
     body = {**batch_body(agency, calls_per_minute=60, max_concurrent=10, calling_hours=None), "contacts": None}
@@ -131,7 +135,7 @@ def run_lists(block: Block, ground: Ground) -> Outcome:
 
 
 def run_pages(block: Block, ground: Ground, provider: Served) -> Outcome:
-    """Each page is the only one of a list of past calls; 200 stands for an import that ended, 400 for one that could not.
+    """Each page is the only one of a list of calls; 200 stands for an import that ended, 400 for one that could not.
 
     A page whose text is JSON may not hold an import up, whatever one of its calls holds.
     """
@@ -160,7 +164,7 @@ def run_pages(block: Block, ground: Ground, provider: Served) -> Outcome:
 
 
 def _page(place: int, way: str, fragment: str, tail: str) -> tuple[bytes, list[str]]:
-    """A page whose call at the place has the fragment there; the ids of its other calls. `tail` bends the page itself."""
+    """A page whose call at the place has the fragment, and the ids of its other calls. `tail` bends the page itself."""
     calls = [event_of({"callId": str(uuid4())})["call"] for _ in range(PAGE)]
     good = [call["callId"] for at, call in enumerate(calls) if at != place]
     holder: Any = calls[place]
@@ -168,7 +172,7 @@ def _page(place: int, way: str, fragment: str, tail: str) -> tuple[bytes, list[s
     for step in steps:
         holder = holder[step]
     holder[last] = "\x00hole"
-    page = {"results": calls, "next": None, "total": PAGE}
+    page: dict[str, Any] = {"results": calls, "next": None, "total": PAGE}
     if tail in ("total", "next"):
         page[tail] = "\x00other"
     text = json.dumps(page).replace('"\\u0000hole"', fragment)
@@ -192,8 +196,9 @@ def _is_json(content: bytes) -> bool:
 
 
 def _entry_of(answer: dict[str, object], name: str, value: str) -> dict[str, Any]:
-    entries: Any = answer.get("results", [])
-    return next((entry for entry in entries if entry[name] == value), {})
+    entries: list[dict[str, Any]] = answer.get("results", [])  # pyright: ignore[reportAssignmentType]
+    found = [entry for entry in entries if entry[name] == value]
+    return found[0] if found else {}
 
 
 def _judge(outcome: Outcome, entry: dict[str, Any], failure: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Where a block of cases happens: a stack, an agency that attacks, one that is attacked, and everybody's credentials."""
+"""Where a block of cases happens: a stack, an agency that attacks, one that is attacked, everybody's credentials."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -128,8 +129,12 @@ def described(target: Target) -> Shots:
             "timezone": st.sampled_from(["UTC", "America/New_York"]),
         }
     )
-    known = st.none() | st.builds(lambda luck, thing: luck | thing, lucky, some_thing(target))
+    known = st.none() | st.builds(_both, lucky, some_thing(target))
     return st.builds(_as_shot, cases, known)
+
+
+def _both(some: Json, more: Json) -> Json:
+    return some | more
 
 
 def _as_shot(case: Case, known: Json | None) -> Shot:
@@ -140,7 +145,7 @@ def _as_shot(case: Case, known: Json | None) -> Shot:
         name: given[name] for name in ("method", "url", "headers", "params", "json", "data", "cookies") if name in given
     }
     prepared = requests.Request(**given).prepare()
-    body = prepared.body or b""
+    body: Any = prepared.body or b""
     headers = tuple((name, str(value)) for name, value in prepared.headers.items() if name != "Content-Length")
     return Shot(prepared.method or "", prepared.path_url, headers, body.encode() if isinstance(body, str) else body)
 
@@ -195,9 +200,9 @@ def bodies(target: Target) -> Shots:
     # Now and then only: each of them takes a second.
     huge = st.integers(0, 29).flatmap(lambda dice: bombs if dice else st.sampled_from([*HUGE.values()]).map(_called))
     good = st.builds(target.body_with, some_thing(target)).map(lambda body: json.dumps(body).encode())
-    cut = st.builds(lambda raw, place: raw[: place % len(raw)], good, st.integers(0))
+    cut = st.builds(_cut, good, st.integers(0))
     bent = st.builds(_bent, good, st.lists(st.tuples(st.integers(0), st.integers(1, 255)), min_size=1, max_size=4))
-    other = st.builds(lambda raw, code: raw.decode().encode(code), good, st.sampled_from(BENT))
+    other = st.builds(_encoded, good, st.sampled_from(BENT))
     twice = good.map(lambda raw: raw + raw)
     doubled = good.map(lambda raw: raw[:-1] + b"," + raw[1:])
     packed = good.map(gzip.compress)
@@ -214,6 +219,14 @@ def bodies(target: Target) -> Shots:
     return st.builds(made, some_thing(target), raw, kinds, codings)
 
 
+def _cut(raw: bytes, place: int) -> bytes:
+    return raw[: place % len(raw)]
+
+
+def _encoded(raw: bytes, code: str) -> bytes:
+    return raw.decode().encode(code)
+
+
 def _called(make: Callable[[], bytes]) -> bytes:
     return make()
 
@@ -228,7 +241,7 @@ def _bent(raw: bytes, places: list[tuple[int, int]]) -> bytes:
 def queries(target: Target) -> Shots:
     """Names twice, unknown ones, operators, and what is no query at all; in the path's own parameters too."""
     names = st.sampled_from(target.parameter_names()) | texts()
-    pairs = st.lists(st.builds(lambda name, value: f"{encoded(name)}={encoded(value)}", names, texts()), max_size=4)
+    pairs = st.lists(st.builds("{}={}".format, names.map(encoded), texts().map(encoded)), max_size=4)
     odd = st.sampled_from(("%", "%zz", "&&&=", "a[]=1", "=", "?", "%ff=%ff", "batch_id", ";", "a=1#b", "%u0041"))
 
     def made(thing: Json, more: list[str], other: str | None, path_text: str | None, with_own: bool) -> Shot:
@@ -263,7 +276,7 @@ def headers(target: Target) -> Shots:
 def paths(target: Target) -> Shots:
     """The operation's path with something in it, in other letters, twice encoded; and those of the corpus."""
     tricks = st.lists(st.tuples(st.integers(0), st.sampled_from(TRICKS) | texts()), min_size=1, max_size=3)
-    ways = st.sampled_from((str.upper, str.title, lambda path: path + "/", lambda path: "/" + path, _twice_encoded))
+    ways = st.sampled_from((str.upper, str.title, "{}/".format, "/{}".format, _twice_encoded))
 
     def bent(thing: Json, inserted: list[tuple[int, str]], is_encoded: bool) -> str:
         path = target.path_with(thing)
@@ -273,7 +286,7 @@ def paths(target: Target) -> Shots:
         return path
 
     inserted = st.builds(bent, some_thing(target), tricks, st.booleans())
-    turned = st.builds(lambda thing, way: way(target.path_with(thing)), some_thing(target), ways)
+    turned = st.builds(operator.call, ways, some_thing(target).map(target.path_with))
 
     def made(thing: Json, path: str, method: str) -> Shot:
         is_broken = not (path.startswith("/") and path.isascii() and path.isprintable() and " " not in path)

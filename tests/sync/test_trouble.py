@@ -291,9 +291,9 @@ def test_a_value_that_no_reader_takes_is_left_out_and_the_call_is_imported(
     past: Past, change_settings: Settings, value: str
 ) -> None:
     def spoilt(page: bytes) -> bytes:
-        before, name, after = page.partition(b'"errorCount":')
+        before, name, after = page.partition(b'"metadata":')
         assert name
-        return before + name + value.encode() + b',"errors":' + after
+        return before + b'"mood":' + value.encode() + b"," + name + after
 
     with rewritten(past, spoilt, change_settings):
         past.whole()
