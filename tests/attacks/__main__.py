@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LONGEST_BLOCK = 1800.0
 console = Console()
+starting = threading.Lock()
 
 
 def main() -> int:
@@ -87,25 +88,36 @@ def _run_all(blocks: Sequence[Block], jobs: int) -> list[Outcome]:
 def _serve(waiting: queue.SimpleQueue[Block], tell: Callable[[Outcome], None]) -> None:
     """Gives one worker block after block until none is left; ends with the worker."""
     with tempfile.TemporaryFile("w+", errors="replace") as log, _worker(log) as process:
-        assert process.stdin
-        assert process.stdout
-        while not waiting.empty():
+        with starting:  # many stacks that start at once keep each other from being ready in time
+            alive = _answer(process) is not None
+        while alive and not waiting.empty():
             block = waiting.get()
-            watchdog = threading.Timer(LONGEST_BLOCK, process.kill)
-            watchdog.start()
-            try:
-                process.stdin.write(json.dumps(asdict(block)) + "\n")
-                process.stdin.flush()
-                answer = process.stdout.readline()
-            except BrokenPipeError:
-                answer = ""
-            finally:
-                watchdog.cancel()
-            if not answer:
-                log.seek(max(0, log.tell() - 3000))
-                console.print(f"A job ended in {block.name}.\n{log.read()}", markup=False, highlight=False)
-                return
+            answer = _answer(process, json.dumps(asdict(block)))
+            if answer is None:
+                console.print(f"A job ended in {block.name}.", highlight=False)
+                break
             tell(_outcome(block, json.loads(answer)))
+        else:
+            return
+        log.seek(max(0, log.tell() - 3000))
+        console.print(log.read(), markup=False, highlight=False)
+
+
+def _answer(process: subprocess.Popen[str], question: str = "") -> str | None:
+    """A worker's next line; None where it ended instead. Without a question it is that it is ready."""
+    assert process.stdin
+    assert process.stdout
+    watchdog = threading.Timer(LONGEST_BLOCK, process.kill)
+    watchdog.start()
+    try:
+        if question:
+            process.stdin.write(question + "\n")
+            process.stdin.flush()
+        return process.stdout.readline() or None
+    except BrokenPipeError:
+        return None
+    finally:
+        watchdog.cancel()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One job of the long run: a stack of its own, blocks in (a line of JSON each), outcomes out."""
+"""One job of the long run: a stack of its own; once it is ready, blocks in (a line of JSON each) and outcomes out."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.attacks.blocks import Outcome
     from tests.servers import Served
+
+READY = "ready"
 
 
 @contextmanager
@@ -61,6 +63,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where the processors write their logs and metrics
     document = Document()
     with prepared() as (ground, provider):
+        print(READY, file=answers, flush=True)
         for line in sys.stdin:
             outcome = run(Block(**json.loads(line)), ground, document, provider)
             print(json.dumps(vars(outcome) | {"block": None}), file=answers, flush=True)
