@@ -90,8 +90,7 @@ def _serve(waiting: queue.SimpleQueue[Block], tell: Callable[[Outcome], None]) -
     with tempfile.TemporaryFile("w+", errors="replace") as log, _worker(log) as process:
         with starting:  # many stacks that start at once keep each other from being ready in time
             alive = _answer(process) is not None
-        while alive and not waiting.empty():
-            block = waiting.get()
+        while alive and (block := _next(waiting)):
             answer = _answer(process, json.dumps(asdict(block)))
             if answer is None:
                 console.print(f"A job ended in {block.name}.", highlight=False)
@@ -101,6 +100,13 @@ def _serve(waiting: queue.SimpleQueue[Block], tell: Callable[[Outcome], None]) -
             return
         log.seek(max(0, log.tell() - 3000))
         console.print(log.read(), markup=False, highlight=False)
+
+
+def _next(waiting: queue.SimpleQueue[Block]) -> Block | None:
+    try:
+        return waiting.get_nowait()
+    except queue.Empty:
+        return None
 
 
 def _answer(process: subprocess.Popen[str], question: str = "") -> str | None:
