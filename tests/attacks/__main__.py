@@ -87,8 +87,9 @@ def _run_all(blocks: Sequence[Block], jobs: int) -> list[Outcome]:
 
 def _serve(waiting: queue.SimpleQueue[Block], tell: Callable[[Outcome], None]) -> None:
     """Gives one worker block after block until none is left; ends with the worker."""
-    with tempfile.TemporaryFile("w+", errors="replace") as log, _worker(log) as process:
+    with tempfile.TemporaryFile("w+", errors="replace") as log, ExitStack() as ending:
         with starting:  # many stacks that start at once keep each other from being ready in time
+            process = ending.enter_context(_worker(log))
             alive = _answer(process) is not None
         while alive and (block := _next(waiting)):
             answer = _answer(process, json.dumps(asdict(block)))
