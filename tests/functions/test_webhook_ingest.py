@@ -184,6 +184,21 @@ def test_the_payload_reaches_no_row_of_an_agency_but_the_one_in_the_path(
     assert theirs.snapshot() != before
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(5, 204), (-5, 401)], ids=["while it counts", "afterwards"])
+def test_after_a_rotation_the_secret_before_counts_until_its_time_is_over(
+    db: Connection, store_secret: StoreSecret, minutes: float, status: int
+) -> None:
+    agency_id = make_agency(db).id
+    until = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+    rotated = {"current": "the-new-secret", "previous": SECRET, "previous_until": until}
+    store_secret(agency_id, "ultravox-webhook-secret", json.dumps(rotated))
+    body = event("joined", {"callId": str(uuid4()), "created": at(), "joined": at()})
+
+    assert post(agency_id, body, signed(body, SECRET)).status == status
+    assert post(agency_id, body, signed(body, "the-new-secret")).status == 204
+    assert post(agency_id, body, signed(body, "a-third-one")).error == REFUSED
+
+
 def test_an_unknown_agency_is_refused_without_looking_for_a_secret(
     monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:

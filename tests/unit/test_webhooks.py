@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared import webhooks
 from shared.settings import settings
 from shared.webhooks import why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
 
 SECRET = "whsec"
 BODY = b'{"event":"call.ended","call":{}}'
@@ -73,6 +75,19 @@ def test_a_timestamp_outside_the_window_is_refused_though_it_is_signed(age: floa
     timestamp = written(seconds=age)
 
     assert why_refused(SECRET, BODY, timestamp, sign(timestamp)) == "the timestamp is not of now"
+
+
+@pytest.mark.parametrize(("age", "is_good"), [(300, True), (-300, True), (301, False), (-301, False)])
+def test_the_window_is_300_seconds_to_either_side(monkeypatch: pytest.MonkeyPatch, age: int, is_good: bool) -> None:
+    class Standing(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 1, 15, 10, 30, tzinfo=tz)
+
+    monkeypatch.setattr(webhooks, "datetime", Standing)
+    timestamp = (datetime(2026, 1, 15, 10, 30, tzinfo=UTC) - timedelta(seconds=age)).isoformat()
+
+    assert (why_refused(SECRET, BODY, timestamp, sign(timestamp)) is None) is is_good
 
 
 @pytest.mark.parametrize("timestamp", ["1795325970", "now", ""])
