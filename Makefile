@@ -9,8 +9,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 RUN := .venv/bin/python
 ARGS ?=
-# Files side by side, each in one process: stacks, databases and environment are a process's own.
-TESTS := $(RUN) -m pytest -n 2 --dist loadfile
+# Files side by side, each in one process: stacks, databases and environment are a process's own. One that is lost ends the
+# run, which says in which test: xdist would begin the same test again and again.
+TESTS := $(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 .PHONY: help setup demo test chaos attack up down migrate bench check audit lock licences

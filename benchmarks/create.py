@@ -2,8 +2,7 @@
 
 The floors: a bare `insert … select from jsonb_to_recordset` of the same rows into the same table, and the phone-number
 library alone, in one thread, parsing, validating and placing the same numbers. One after the other, round by round, so
-that a machine that is busy with something else is so for all three. (The product does not place numbers yet: time zones
-come with calling hours. The floor has them all the same.)
+that a machine that is busy with something else is so for all three.
 """
 
 from __future__ import annotations

@@ -125,10 +125,14 @@ class Part:
             self._process.send_signal(self.stop_signal)
 
     def join(self) -> None:
-        """Waits for the end after signal_stop(); kills the whole process group of a part that does not end."""
+        """Waits for the end after signal_stop(); kills the whole process group of a part that does not end.
+
+        Raises LocalError when a process that left the group still holds the part's output after that.
+        """
         if not self._ended.wait(STOP_SECONDS):
             os.killpg(self.pid, signal.SIGKILL)
-            self._ended.wait()
+            if not self._ended.wait(STOP_SECONDS):
+                raise LocalError(f"{self.name} was killed; what it started lives on; its log is {self.log}.")
         self._watcher.join()
 
     def kill(self) -> None:

@@ -46,4 +46,7 @@ class Watch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Look at a record as it would be written: ours masked, another library's as it is."""
         formatter = self._ours if record.name.split(".")[0] == SERVICE else self._others
-        self.found += leaks(formatter.format(record), self.secrets)
+        try:
+            self.found += leaks(formatter.format(record), self.secrets)
+        except Exception:  # as every handler: what cannot be written must not end the thread that wrote it
+            self.handleError(record)

@@ -60,7 +60,7 @@ def passing_on(url: str) -> Generator[Served]:
     target = urlsplit(url)
 
     def answer(asked: Asked) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(target.hostname or "", target.port)
+        connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)
         try:
             connection.request(asked.method, asked.path, asked.body, asked.headers)
             response = connection.getresponse()

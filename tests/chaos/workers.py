@@ -134,7 +134,11 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self._answers.close()
         self._orders.close()
-        self._zygote.wait()
+        try:
+            self._zygote.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._zygote.pid, signal.SIGKILL)
+            raise
 
     @contextmanager
     def worker(self, task: str = "dial", **order: Any) -> Generator[Worker]:

@@ -22,6 +22,7 @@ from local.processes import ROOT
 from shared import database, dialer
 from shared.settings import settings
 from tests.factories import Agency, fictional_numbers, make_agency, make_agent_mapping
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -170,18 +171,13 @@ class World:
     def worker(self, seconds: float = 60, **environment: str) -> Generator[Worker]:
         """A run of the processor in a process of its own, which is gone at the end of the block."""
         milliseconds = round(1000 * (settings().turn_seconds + seconds))
-        with subprocess.Popen(
+        with spawned(
             [sys.executable, "-c", WORKER, str(milliseconds), str(self.agency.id)],
             cwd=ROOT,
             env=os.environ | environment,
-            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         ) as process:
-            try:
-                yield Worker(process)
-            finally:
-                process.kill()
+            yield Worker(process)
 
     # --- what came of it
 

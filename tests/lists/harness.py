@@ -20,6 +20,7 @@ from shared import contact_imports, database, lists, storage
 from shared.settings import settings
 from tests.dialer.harness import Batch
 from tests.factories import batch_body
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -190,16 +191,11 @@ class Worker:
 @contextmanager
 def worker(point: str = "", times: int = 1, seconds: float = 60) -> Generator[Worker]:
     """A run in a process of its own, gone at the end of the block, that stops the n-th time it comes to a point."""
-    with subprocess.Popen(
+    with spawned(
         [sys.executable, "-c", WORKER, str(milliseconds(seconds)), point, str(times)],
         cwd=ROOT,
         env=dict(os.environ),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
-        try:
-            yield Worker(process)
-        finally:
-            process.kill()
+        yield Worker(process)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.processes import spawned
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -83,9 +85,7 @@ def test_a_list_goes_in_as_csv_and_comes_out_as_csv(
 
 
 def test_ctrl_c_ends_it_and_its_stack(tmp_path: Path, environment: dict[str, str]) -> None:
-    with subprocess.Popen(
-        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with spawned(COMMAND, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
         for row in process.stdout:
@@ -102,9 +102,7 @@ def test_with_hours_people_are_called_where_they_are_open_and_sleep_elsewhere(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     command = [*COMMAND, "--hours"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with spawned(command, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stdout
         reached = next(row for row in process.stdout if re.search(r"\([1-9]\d* reached\)", row))
         process.send_signal(signal.SIGINT)
@@ -115,9 +113,7 @@ def test_with_hours_people_are_called_where_they_are_open_and_sleep_elsewhere(
 
 
 def test_when_a_part_dies_its_last_words_can_still_be_read(tmp_path: Path, environment: dict[str, str]) -> None:
-    with subprocess.Popen(
-        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with spawned(COMMAND, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
         for row in process.stdout:

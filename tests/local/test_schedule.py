@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from local.processes import ROOT
 from local.schedule import READY_LINE, Invoker, keep_time
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from local.functions import Event, Function
@@ -80,7 +80,7 @@ def test_the_clock_goes_on_while_runs_take_longer_than_its_beat() -> None:
 
 def test_sigterm_ends_the_schedule_at_once(stack: object) -> None:  # noqa: ARG001 - the processors need its settings
     command = [sys.executable, "-m", "local.schedule", "3600"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with spawned(command, cwd=ROOT) as process:
         assert process.stdout is not None
         assert READY_LINE in iter(process.stdout.readline, "").__next__()
         process.terminate()

@@ -17,6 +17,7 @@ from local.simulator.client import running
 from local.simulator.config import Config
 from local.simulator.timers import Timers
 from tests.local.customer import QUICK
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def refused(*arguments: str) -> str:
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_one_line_and_ends_at_once_with_status_0_when_told_to(ending: signal.Signals) -> None:
-    with subprocess.Popen([*COMMAND, "--seed", "7"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as one:
+    with spawned([*COMMAND, "--seed", "7"], stderr=subprocess.PIPE) as one:
         assert one.stdout
         line = one.stdout.readline()
         url = line.removeprefix("simulator listening on ").strip()

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import Webhook
 from local.processes import ROOT
 from shared import notices, notifier
 from shared.settings import settings
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -160,16 +161,11 @@ class Worker:
 @contextmanager
 def worker(point: str = "", times: int = 1) -> Generator[Worker]:
     """A run in a process of its own, gone at the end of the block, that stops the n-th time it comes to a point."""
-    with subprocess.Popen(
+    with spawned(
         [sys.executable, "-c", WORKER, str(_milliseconds(1)), point, str(times)],
         cwd=ROOT,
         env=dict(os.environ),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
-        try:
-            yield Worker(process)
-        finally:
-            process.kill()
+        yield Worker(process)

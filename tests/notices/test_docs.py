@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from local.processes import ROOT, free_ports
 from shared.notices import EVENTS
 from tests.dialer.harness import until
 from tests.notices.harness import Told, run
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from tests.sql.world import World
@@ -38,7 +38,7 @@ def test_a_receiver_takes_each_notice_once_and_refuses_what_is_not_signed(langua
     environment = os.environ | {"PORT": f"{port}", "NOTICE_SECRET": told.secret}
     command = [*RUN[language], PROGRAMS[language]]
 
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as receiver:
+    with spawned(command, env=environment) as receiver:
         try:
             until(lambda: listens(port))
             batch_id = world.processing(2)

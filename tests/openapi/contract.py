@@ -103,7 +103,7 @@ class Client:
 
     def send(self, name: str, case: Case, *further: Any) -> Response:
         """Raises a group of schemathesis' failures for an answer that the document does not allow."""
-        response = case.call(base_url=self.url, auth=self.auth)
+        response = case.call(base_url=self.url, auth=self.auth, timeout=60)
         self.seen.setdefault(name, Counter())[response.status_code] += 1
         case.validate_response(response, checks=[*CHECKS, *further])
         return response

@@ -76,7 +76,7 @@ class People:
 
     def send(self, case: Case, headers: Mapping[str, str]) -> httpx.Response:
         case.headers.pop("Idempotency-Key", None)
-        response: Any = case.call(base_url=self._url, headers=dict(headers))
+        response: Any = case.call(base_url=self._url, headers=dict(headers), timeout=60)
         answered = {name: values[0] for name, values in response.headers.items()}
         return httpx.Response(response.status_code, headers=answered, content=response.content)
 

@@ -79,9 +79,9 @@ def test_a_batch_begins_at_most_one_seconds_share_in_a_second(world: World, pace
     world.processing(40, calls_per_minute=pace)
 
     assert len(world.dial()) == share
-    world.move_clock(0.9)
+    world.move_clock(0.3)  # a busy machine may take as long as is left of the second
     assert world.dial() == []
-    world.move_clock(0.2)
+    world.move_clock(0.8)
     assert len(world.dial()) == share
 
 
@@ -97,16 +97,16 @@ def test_a_batch_begins_at_most_its_pace_in_a_minute(world: World, pace: int) ->
     spread_over_the_last_minute(world, begun)
 
     assert world.dial() == []
-    world.move_clock(1.5)
+    world.move_clock(3)
     assert len(world.dial()) == 1
 
 
 def spread_over_the_last_minute(world: World, begun: list[UUID]) -> None:
-    """So that the oldest leaves the minute in half a second from now, the next two seconds later."""
-    oldest = world.time(-59.5)
+    """So that the oldest leaves the minute in two seconds from now, the next two seconds later."""
+    oldest = world.time(-58)
     for number, call_id in enumerate(begun):
         statement = "update public.calls set began_at = %s::timestamptz + make_interval(secs => %s) where id = %s"
-        world.connection.execute(statement, [oldest, min(2.0 * number, 50), call_id])
+        world.connection.execute(statement, [oldest, min(2.0 * number, 48), call_id])
 
 
 def test_the_agencys_pace_limits_all_its_batches_together(connection: Connection) -> None:

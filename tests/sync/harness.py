@@ -16,6 +16,7 @@ from local.processes import ROOT
 from shared import database, sync
 from shared.settings import settings
 from tests.dialer.harness import NO_LIMITS, World
+from tests.processes import spawned
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -193,16 +194,11 @@ class Worker:
 def worker(point: str = "", times: int = 1, seconds: float = 60) -> Generator[Worker]:
     """A run in a process of its own, gone at the end of the block, that stops the n-th time it comes to a point."""
     milliseconds = round(1000 * (seconds + sync.WRITES_KEPT_BACK * settings().write_timeout_seconds))
-    with subprocess.Popen(
+    with spawned(
         [sys.executable, "-c", WORKER, str(milliseconds), point, str(times)],
         cwd=ROOT,
         env=dict(os.environ),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
-        try:
-            yield Worker(process)
-        finally:
-            process.kill()
+        yield Worker(process)
