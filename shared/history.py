@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-# A number with an exponent, or so many digits, that it may be none that a float can hold.
-PERHAPS_TOO_LARGE = re.compile(rb"[\s:,\[]-?\d+(?:\.\d+)?[eE]\+?\d{3}|\d{309}")
+# A number that may be more than a float can hold: an exponent of two digits, or 300 digits before a point or exponent.
+PERHAPS_TOO_LARGE = re.compile(rb"[eE](?<=\d[eE])\+?\d{2,}\s*[,}\]]|[.eE](?<=\d{300}[.eE])")
 MAX_LEVELS = 100
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.attacks import ground as grounds
 from tests.attacks.checks import Document, Judge
-from tests.attacks.shots import KINDS, Target
+from tests.attacks.shots import KINDS
+from tests.attacks.target import Target
 from tests.attacks.wire import send
 from tests.openapi.contract import operations, signed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -14,8 +15,8 @@ from shared import contact_imports, database, lists, storage, sync
 from shared.inputs import UNSTORABLE
 from tests.attacks.blocks import Outcome, explore
 from tests.attacks.ground import Scene
-from tests.attacks.shots import event_of
 from tests.attacks.strategies import fragments, texts
+from tests.attacks.target import event_of
 from tests.factories import batch_body, fictional_numbers
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def files() -> st.SearchStrategy[bytes]:
     made = st.builds(written, loose, *ways)
     good = st.builds(written, fit, st.just(","), st.just("\n"), st.just("utf-8"), st.just(0))
     return st.one_of(
-        good, good, good, made, made, st.binary(max_size=200), st.sampled_from([*BOMBS.values()]).map(_made)
+        good, good, good, made, made, st.binary(max_size=200), st.sampled_from([*BOMBS.values()]).map(operator.call)
     )
 
 
@@ -109,10 +110,6 @@ def _fitting(head: list[str], people: list[tuple[str, list[str]]]) -> list[list[
     """Rows as long as their header, each cell in quotation marks that match."""
     rows = [[number, *cells[: len(head)]] for number, cells in people]
     return [[f'"{cell.replace(QUOTE, QUOTE * 2)}"' for cell in row] for row in _below(head, rows)]
-
-
-def _made(make: Callable[[], bytes]) -> bytes:
-    return make()
 
 
 def run_lists(block: Block, ground: Ground) -> Outcome:

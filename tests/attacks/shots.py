@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 import operator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from shared.batch_call_bodies import LAST_MILLISECOND
 from tests.attacks.corpus import BOMBS, HUGE, PATHS, TYPES
 from tests.attacks.strategies import encoded, fragments, texts
+from tests.attacks.target import JSON, event_of, some_thing
 from tests.attacks.wire import Shot
 from tests.factories import fictional_numbers
 from tests.openapi.contract import make_real
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from local.openapi.document import Json
-    from tests.openapi.contract import Case, Operation
+    from tests.attacks.target import Target
+    from tests.openapi.contract import Case
 
     Way = tuple[str | int, ...]
     Shots = st.SearchStrategy[Shot]
 
 HOLE = "\x00hole\x00"
-JSON = ("Content-Type", "application/json")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "FOO", "get")
 FEW_HEADERS = (
     *("Authorization", "Idempotency-Key", "X-API-KEY", "X-API-SECRET", "Content-Type", "Content-Encoding", "Origin"),
@@ -57,62 +57,6 @@ TRICKS = (
     "%ff",
     "*",
 )
-
-
-@dataclass(frozen=True)
-class Target:
-    """An operation of the document, and values of what exists, by field: one of `things` for each request."""
-
-    name: str
-    raw: Json
-    loaded: Operation
-    things: Sequence[Json]
-
-    @property
-    def method(self) -> str:
-        return self.raw["method"]
-
-    def body_with(self, thing: Json) -> Json | None:
-        """The document's example, about this thing."""
-        if "requestBody" not in self.raw:
-            return None
-        body = copy.deepcopy(self.raw["requestBody"]["content"]["application/json"]["example"])
-        return {name: thing.get(name, value) for name, value in body.items()}
-
-    def path_with(self, thing: Json) -> str:
-        path: str = self.raw["path"]
-        for parameter in self._parameters("path"):
-            value = thing.get(parameter["name"], parameter["example"])
-            path = path.replace(f"{{{parameter['name']}}}", encoded(str(value)))
-        return path
-
-    def query_with(self, thing: Json) -> list[tuple[str, str]]:
-        shown = [(one["name"], one["example"]) for one in self._parameters("query") if "example" in one]
-        return [(name, str(thing.get(name, value))) for name, value in shown]
-
-    def request(self, thing: Json) -> Shot:
-        """One that would be good, if the thing were theirs who ask."""
-        body = self.body_with(thing)
-        return Shot(
-            self.method,
-            with_query(self.path_with(thing), self.query_with(thing)),
-            () if body is None else (JSON,),
-            b"" if body is None else json.dumps(body).encode(),
-        )
-
-    def parameter_names(self) -> list[str]:
-        return [one["name"] for one in self._parameters("query")] + ["select", "order", "or", "x"]
-
-    def _parameters(self, place: str) -> Iterator[Json]:
-        return (one for one in self.raw.get("parameters", []) if one["in"] == place)
-
-
-def with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
-    return path + ("?" if query else "") + "&".join(f"{name}={encoded(value)}" for name, value in query)
-
-
-def some_thing(target: Target) -> st.SearchStrategy[Json]:
-    return st.sampled_from(target.things)
 
 
 def described(target: Target) -> Shots:
@@ -198,7 +142,9 @@ def bodies(target: Target) -> Shots:
         return queries(target)
     bombs = st.sampled_from([*BOMBS.values()])
     # Now and then only: each of them takes a second.
-    huge = st.integers(0, 29).flatmap(lambda dice: bombs if dice else st.sampled_from([*HUGE.values()]).map(_called))
+    huge = st.integers(0, 29).flatmap(
+        lambda dice: bombs if dice else st.sampled_from([*HUGE.values()]).map(operator.call)
+    )
     good = st.builds(target.body_with, some_thing(target)).map(lambda body: json.dumps(body).encode())
     cut = st.builds(_cut, good, st.integers(0))
     bent = st.builds(_bent, good, st.lists(st.tuples(st.integers(0), st.integers(1, 255)), min_size=1, max_size=4))
@@ -225,10 +171,6 @@ def _cut(raw: bytes, place: int) -> bytes:
 
 def _encoded(raw: bytes, code: str) -> bytes:
     return raw.decode().encode(code)
-
-
-def _called(make: Callable[[], bytes]) -> bytes:
-    return make()
 
 
 def _bent(raw: bytes, places: list[tuple[int, int]]) -> bytes:
@@ -320,37 +262,6 @@ def events(target: Target) -> Shots:
 
     calls = st.sampled_from([str(uuid4()) for _ in range(8)])
     return st.builds(made, some_thing(target), names, holes, calls)
-
-
-def event_of(changes: Json, name: str = "call.ended") -> Json:
-    """An event with a call in which each field that the provider documents has a value."""
-    return {
-        "event": name,
-        "call": {
-            "callId": "",
-            "clientVersion": "1",
-            "created": "2026-01-31T12:00:00Z",
-            "joined": "2026-01-31T12:00:05Z",
-            "ended": "2026-01-31T12:01:05Z",
-            "endReason": "hangup",
-            "billedDuration": "66s",
-            "billingStatus": "BILLING_STATUS_BILLED",
-            "firstSpeakerSettings": {"user": {}},
-            "maxDuration": "3600s",
-            "joinTimeout": "90s",
-            "medium": {"twilio": {"outgoing": {"to": "+12135550123", "from": "+12125550100"}}},
-            "metadata": {"agency_id": "", "call_id": "", "to_number": "+12135550123"},
-            "agent": {"agentId": str(uuid4()), "name": "Agent"},
-            "agentId": str(uuid4()),
-            "errorCount": 0,
-            "sipDetails": {"billedDuration": "60s", "terminationReason": "SIP_TERMINATION_NORMAL"},
-            "shortSummary": "They talked.",
-            "summary": "They talked for a while.",
-            "sharedSecrets": ["x"],
-            "callbacks": {"ended": {"url": "http://127.0.0.1:9"}},
-            **changes,
-        },
-    }
 
 
 KINDS: dict[str, Callable[[Target], Shots]] = {
