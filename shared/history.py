@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
-import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
+from shared import provider_json
 from shared.dials import retry_after
-from shared.inputs import MAX_INT, PERHAPS_UNSTORABLE, UNSTORABLE
+from shared.inputs import MAX_INT, UNSTORABLE
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
-
-# A number that may be more than a float can hold: an exponent of two digits, or 300 digits before a point or exponent.
-PERHAPS_TOO_LARGE = re.compile(rb"[eE](?<=\d[eE])\+?\d{2,}\s*[,}\]]|[.eE](?<=\d{300}[.eE])")
-MAX_LEVELS = 100
 
 
 class HistoryError(Exception):
@@ -128,7 +120,7 @@ class History:
 
     def _read(self, content: bytes, cursor: str | None) -> Page:
         try:
-            body = _Body.model_validate(_parsed(content))
+            body = _Body.model_validate(provider_json.read(content))
         except (ValueError, ValidationError) as error:
             raise UnavailableHistoryError("The provider's answer is no list of calls") from error
         following = self._cursor_of(body.next) if body.next else None
@@ -161,51 +153,6 @@ def _refusal(response: httpx.Response) -> HistoryError:
     if status == 408 or status >= 500:
         return UnavailableHistoryError(f"The provider answered {status}")
     return RefusedHistoryError(f"The provider refused to list the calls ({status}): {response.text.strip()[:200]}")
-
-
-def _parsed(content: bytes) -> object:
-    """The JSON that a page is, but for what the database could not take. Raises ValueError."""
-    if not (PERHAPS_UNSTORABLE.search(content) or PERHAPS_TOO_LARGE.search(content)):
-        with suppress(ValueError):  # it reads no more than 200 levels and 4,300 digits
-            return from_json(content, allow_inf_nan=False)
-    try:  # rare, and slower: json alone reads half a surrogate pair
-        return _storable(json.loads(content, parse_constant=_no_number, parse_int=_whole))
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _whole(digits: str) -> int | None:
-    try:
-        return int(digits)
-    except ValueError:  # Python reads no more than 4,300 digits
-        return None
-
-
-def _storable(value: object, levels: int = MAX_LEVELS) -> object:
-    """The same with U+FFFD for a character that no column can hold, and null for a number or a depth.
-
-    A call is worth more than one such value, and a page more than one such call.
-    """
-    if isinstance(value, str):
-        return UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, (list, dict)) and not levels:
-        return None
-    if isinstance(value, list):
-        return [_storable(one, levels - 1) for one in cast("list[object]", value)]
-    if isinstance(value, dict):
-        return dict(_storable_items(cast("dict[str, object]", value), levels - 1))
-    return value
-
-
-def _storable_items(value: Mapping[str, object], levels: int) -> Iterator[tuple[str, object]]:
-    for name, inner in value.items():
-        yield UNSTORABLE.sub("\ufffd", name), _storable(inner, levels)
 
 
 def _count(total: object) -> int | None:

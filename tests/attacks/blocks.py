@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.attacks.wire import Shot
 
 MOST_TOLD = 5
+UNCONCERNED = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 REPEATED = re.compile(rb"((?:%[0-9A-F]{2}){1,4}|[^%]{1,6}?)\1{9,}", re.DOTALL)
 SIGNATURES = ("signed", "signed", "signed", "signed", "signed", "signed", "nobody", "owner")
 
@@ -104,7 +105,7 @@ def explore(block: Block, attack: Callable[..., None], *given_by: st.SearchStrat
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=UNCONCERNED,
     )
     @given(st.tuples(*given_by), st.integers(0, 2**64))
     def explored(values: tuple[object, ...], _: int) -> None:
