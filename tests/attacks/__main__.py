@@ -49,7 +49,7 @@ def main() -> int:
     console.print(text, markup=False, soft_wrap=True)
     story = (
         f"{sent:,} cases with seed {options.seed} in {seconds / 60:.0f} minutes, {sent / seconds:.0f} a second. "
-        f"{faults or 'No'} answers were not as they must be."
+        f"{faults or 'No'} faults were found in the answers."
     )
     console.print(story, highlight=False)
     if missing:

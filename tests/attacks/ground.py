@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities import parameters
 from psycopg import sql
 
 from local import keys
+from tests.accounts import with_agents
 from tests.calling import claims
 from tests.factories import make_api_key, make_user
 from tests.openapi.contract import SECRET, existing
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tests.factories import Connection
 
 # A batch is brought to its state by verbs that reach the agency's other batches too: the last ones wait for them.
-STATES = ("completed", "paused", "processing", "scheduled", "draft")
+STATES = ("completed", "cancelled", "paused", "processing", "scheduled", "draft")
 # Those who are let in come more often: behind the door there is more to break.
 OF_USERS = ("owner", "owner", "owner", "owner", "admin", "member", "stranger", "no agency", "nobody", "expired", "key")
 OF_PROGRAMS = ("key", "key", "key", "key", "key", "stranger's key", "nobody", "owner", "wrong secret")
@@ -60,6 +61,8 @@ class Scene:
         self.ground = ground
         self.ours, self.theirs, self.third = (Tenant(ground.connection, name) for name in ("Acme", "Globex", "Initech"))
         ground.store(self.ours.world.agency.id, "ultravox-webhook-secret", SECRET)
+        if operation == "agents-sync":
+            with_agents(self.ours.world)
         self.mark = f"mark{uuid4().hex}"
         self.things = [*self._things(self.ours, operation), *self._things(self.theirs, operation)]
         self.things += [existing(self.ours.world.agency, str(uuid4())), {}]

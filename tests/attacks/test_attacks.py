@@ -53,14 +53,12 @@ def ground(stack: Stack, db: Connection) -> Ground:
 
 
 @pytest.fixture
-def provider(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:  # noqa: ARG001 - its settings first
+def provider(stack: Stack) -> Iterator[Served]:  # noqa: ARG001 - its settings first
     """The provider of past calls, for what runs in this process."""
+    forget()
     with serving(lambda _: (404, b"")) as served, stamina.set_testing(True, attempts=sync.FETCHES):
-        monkeypatch.setenv("ULTRAVOX_BASE_URL", served.url)
-        forget()
         yield served
-        monkeypatch.undo()
-        forget()
+    forget()
 
 
 @pytest.mark.parametrize("kind", CHOSEN)
@@ -69,6 +67,16 @@ def test_a_few_cases_of_a_kind_find_nothing(kind: str, ground: Ground, provider:
 
     assert outcome.faults == []
     assert outcome.statuses.total() == FEW
+
+
+@pytest.mark.parametrize("name", ["agents-sync", "calls-batch-redial"])
+def test_behind_the_door_of_what_asks_for_more_there_is_something_to_break(
+    name: str, ground: Ground, provider: Served
+) -> None:
+    outcome = worker.run(Block("headers", name, 40, 0, 1), ground, DOCUMENT, provider)
+
+    assert outcome.faults == []
+    assert outcome.statuses.keys() & {200, 201}
 
 
 def test_every_operation_meets_every_kind_and_the_cases_are_as_many_as_asked_for() -> None:

@@ -40,8 +40,7 @@ def prepared() -> Generator[tuple[Ground, Served]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchline-")))
         parts = stack.enter_context(Stack(folder / "stack", durable=False))
         provider = stack.enter_context(serving(lambda _: (404, b"")))
-        environment = parts.env | {"ULTRAVOX_BASE_URL": provider.url}
-        os.environ.update({name: value for name, value in environment.items() if name != "DATABASE_URL"})
+        os.environ.update({name: value for name, value in parts.env.items() if name != "DATABASE_URL"})
         settings.cache_clear()
         stamina.set_testing(True, attempts=sync.FETCHES)  # repeats at once
         connection = stack.enter_context(psycopg.connect(parts.database_url, autocommit=True))
@@ -54,8 +53,22 @@ def run(block: Block, ground: Ground, document: Document, provider: Served) -> O
     if block.kind == plan.LISTS:
         return files.run_lists(block, ground)
     if block.kind == plan.PAGES:
-        return files.run_pages(block, ground, provider)
+        with _asking(provider):
+            return files.run_pages(block, ground, provider)
     return blocks.run(block, ground, document)
+
+
+@contextmanager
+def _asking(provider: Served) -> Generator[None]:
+    """What runs in this process asks another provider than the stack's simulator."""
+    usual = os.environ["ULTRAVOX_BASE_URL"]
+    os.environ["ULTRAVOX_BASE_URL"] = provider.url
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ["ULTRAVOX_BASE_URL"] = usual
+        settings.cache_clear()
 
 
 def main() -> None:
