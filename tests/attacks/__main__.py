@@ -39,7 +39,7 @@ starting = threading.Lock()
 def main() -> int:
     options = _options()
     blocks = plan.blocks(Document().operations, options.cases, options.seed, options.only)
-    started = time.monotonic()
+    machine, started = report.machine(), time.monotonic()
     outcomes = _run_all(blocks, min(options.jobs, len(blocks)))
     seconds = time.monotonic() - started
     text = table.text(outcomes)
@@ -55,7 +55,7 @@ def main() -> int:
     if missing:
         console.print(f"{missing} of {len(blocks)} blocks were not run to their end.")
     if not options.only and options.cases >= plan.WHOLE:
-        table.write({"run": f"{story} {report.machine()}", "table": text})
+        table.write({"run": f"{story} {machine}", "table": text})
     return 1 if faults or missing else 0
 
 
