@@ -14,7 +14,7 @@ ARGS ?=
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0
 COMPILE := $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
-.PHONY: help setup demo test chaos up down migrate bench check audit lock licences
+.PHONY: help setup demo test chaos attack up down migrate bench check audit lock licences
 
 help: ## Show what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,9 @@ test: setup ## Run all tests
 
 chaos: setup ## Kill, freeze and mislead the dialler; writes docs/reliability.md; ARGS="--seed 7 --only NAME"
 	@$(RUN) -m tests.chaos $(ARGS)
+
+attack: setup ## Send 50,000 hostile cases to every endpoint; writes docs/attacks.md; ARGS="--seed 7 --only NAME"
+	@$(RUN) -m tests.attacks $(ARGS)
 
 up: setup ## Start the local stack in the background
 	@$(RUN) -m local up $(ARGS)

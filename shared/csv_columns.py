@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.contacts import Contact
 from shared.csv_rows import ListError
+from shared.inputs import UNSTORABLE
 from shared.phone_numbers import e164
 
 if TYPE_CHECKING:
@@ -50,8 +51,13 @@ class Columns:
 
 
 def read_columns(header: Sequence[str]) -> Columns:
-    """Read a header row. Raises ListError: no phone numbers, or two columns that mean or are called the same."""
+    """Read a header row. Raises ListError: no phone numbers, two columns that mean or are called the same, a NUL."""
     names = [name or f"column {index}" for index, name in enumerate(header, 1)]
+    for index, name in enumerate(names, 1):
+        if UNSTORABLE.search(name):
+            raise ListError(
+                f"The name of column {index} holds a character that cannot be stored; rename it and try again"
+            )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ListError(f'Two columns are called "{repeated[0]}"; give each its own name and upload the file again')

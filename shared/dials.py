@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 from uuid import UUID
 
+from shared import provider_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -164,7 +166,7 @@ def _date(value: str) -> datetime | None:
 
 def _json(response: httpx.Response) -> dict[str, Any]:
     try:
-        body: object = response.json()
+        body = provider_json.read(response.content)
     except ValueError:
         return {}
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -11,14 +10,14 @@ from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
+from shared import provider_json
 from shared.dials import retry_after
-from shared.inputs import PERHAPS_UNSTORABLE, UNSTORABLE
+from shared.inputs import MAX_INT, UNSTORABLE
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
 
@@ -74,7 +73,7 @@ class Page:
 class _Body(BaseModel):
     results: list[Any]
     next: str | None = None
-    total: int | None = None
+    total: Any = None
 
 
 class History:
@@ -121,13 +120,13 @@ class History:
 
     def _read(self, content: bytes, cursor: str | None) -> Page:
         try:
-            body = _Body.model_validate(_parsed(content))
+            body = _Body.model_validate(provider_json.read(content))
         except (ValueError, ValidationError) as error:
             raise UnavailableHistoryError("The provider's answer is no list of calls") from error
         following = self._cursor_of(body.next) if body.next else None
         if following is not None and following == cursor:
             raise RefusedHistoryError("The provider's list of calls leads back to the same page")
-        return Page(cursor, body.results, following, body.total)
+        return Page(cursor, body.results, following, _count(body.total))
 
     def _cursor_of(self, url: str) -> str:
         """The cursor in a link to the next page; nothing else of the link is used."""
@@ -140,7 +139,7 @@ class History:
             raise RefusedHistoryError(
                 f"The provider's list of calls leads to another host ({host[:100]}): not followed"
             )
-        if not cursor:
+        if not cursor or UNSTORABLE.search(cursor):
             raise UnavailableHistoryError("The provider's link to the next page cannot be read")
         return cursor
 
@@ -156,26 +155,9 @@ def _refusal(response: httpx.Response) -> HistoryError:
     return RefusedHistoryError(f"The provider refused to list the calls ({status}): {response.text.strip()[:200]}")
 
 
-def _parsed(content: bytes) -> object:
-    if PERHAPS_UNSTORABLE.search(content):  # rare, and slower: json alone reads half a surrogate pair
-        return _storable(json.loads(content))
-    return from_json(content, allow_inf_nan=False)
-
-
-def _storable(value: object) -> object:
-    """The same with U+FFFD for what no column can hold: a call is worth more than such a character."""
-    if isinstance(value, str):
-        return UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_storable(one) for one in cast("list[object]", value)]
-    if isinstance(value, dict):
-        return dict(_storable_items(cast("dict[str, object]", value)))
-    return value
-
-
-def _storable_items(value: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for name, inner in value.items():
-        yield UNSTORABLE.sub("\ufffd", name), _storable(inner)
+def _count(total: object) -> int | None:
+    """It is only shown: one that cannot be a count is none."""
+    return total if type(total) is int and 0 <= total <= MAX_INT else None
 
 
 def _created(call: object) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
@@ -22,6 +23,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_NESTING = 32
 MAX_DIGITS = 18
 ERRORS_SHOWN = 100
+ERRORS_LOOKED_AT = 50_000  # each of them takes a kilobyte: half a million, which fit into 4 MB, would be too many
 TOO_DEEP = f"The body is nested deeper than {MAX_NESTING} levels"
 TOO_LARGE = "The body holds a number that is too large"
 # PostgreSQL stores neither NUL nor half a surrogate pair; written out in full they are no JSON at all.
@@ -115,11 +117,14 @@ def validate(model: type[Model], given: Mapping[str, object]) -> Model:
     """The model of what was given.
 
     Raises BadRequestError whose sentence is the first problem. Where a list's entry is at fault, or more than one
-    thing is, it carries `errors` (the first 100: index, field, message) and `error_count` as well.
+    thing is, it carries `errors` (the first 100: index, field, message) and `error_count` as well. Beyond 50,000
+    problems it says only that.
     """
     try:
         return model.model_validate(given)
     except ValidationError as error:
+        if error.error_count() > ERRORS_LOOKED_AT:
+            raise BadRequestError(f"The body is wrong in more than {ERRORS_LOOKED_AT:,} places") from None
         problems = error.errors(include_url=False)
     members: dict[str, object] = {}
     if len(problems) > 1 or isinstance(_index(problems[0]), int):
@@ -160,8 +165,8 @@ def _finite(text: str) -> float:
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        repeated = next(name for name, count in times.items() if count > 1)
         raise BadRequestError(f"The body names {_shown(repeated)} twice")
     return found
 

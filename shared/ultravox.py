@@ -14,7 +14,7 @@ import stamina
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from shared import crash_points, secrets
+from shared import crash_points, provider_json, secrets
 from shared.dials import DialResult, call_request, read_answer
 from shared.lanes import Lanes
 from shared.settings import settings
@@ -234,7 +234,7 @@ class Ultravox:
                     response = await self._reading.get(path, params=params, headers={"X-API-Key": key})
                     if response.status_code == 404:
                         return None
-                    return _an_object(response.raise_for_status().json())
+                    return _an_object(provider_json.read(response.raise_for_status().content))
         except (httpx.HTTPError, ValueError) as error:
             raise LookupFailedError(f"GET {path}: {error}") from error
         raise AssertionError("unreachable: the retries end with a return or an error")

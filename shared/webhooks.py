@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from shared import crash_points, inputs
 from shared.database import rpc
-from shared.errors import UnauthorizedError
+from shared.errors import BadRequestError, DatabaseError, UnauthorizedError
 from shared.secrets import webhook_secrets
 from shared.settings import settings
 from shared.telemetry import logger
@@ -27,6 +27,7 @@ OF_AN_EVENT = (TIMESTAMP_HEADER, SIGNATURE_HEADER)
 # With a call's `sharedSecrets` the provider signs the call's id instead of the body.
 CALL_HEADER = "x-ultravox-call-id"
 OF_A_CALL = ("x-ultravox-signature-timestamp", "x-ultravox-signature")
+DATA_EXCEPTION = "22"  # the class of PostgreSQL's errors for a time that is none, a number out of range and the like
 LOOK_AGAIN_SECONDS = 60
 _looked_at: dict[UUID, float] = {}  # agencies that exist: as many as the database has
 EVENTS = frozenset({"call.started", "call.joined", "call.ended", "call.billed"})
@@ -136,6 +137,13 @@ def _refused(agency: str, reason: str) -> UnauthorizedError:
 
 def _ingest(agency_id: UUID, event: str, call: dict[str, Any]) -> None:
     crash_points.reach("event_verified")
-    result = rpc("ingest_event", {"p_agency_id": agency_id, "p_event": event, "p_call": call})
+    try:
+        result = rpc("ingest_event", {"p_agency_id": agency_id, "p_event": event, "p_call": call})
+    except DatabaseError as error:
+        if not (error.sqlstate or "").startswith(DATA_EXCEPTION):
+            raise
+        # The provider repeats it for some hours, and reconciliation asks about the call; but the failure is not ours.
+        logger.warning("an event could not be read", extra={"agency_id": str(agency_id), "reason": str(error)})
+        raise BadRequestError("call holds a value that cannot be read") from error
     crash_points.reach("event_ingested")
     logger.info("an event was applied", extra={"agency_id": str(agency_id), "event": event, "result": result})

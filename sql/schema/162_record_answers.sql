@@ -1,5 +1,5 @@
 -- What the provider answered. p_answers: [{"call_id", "answer", "asked_at", …}] with, by answer,
--- found: "call", the provider's Call, which is applied;
+-- found: "call", the provider's Call, which is applied; one that cannot be read counts as failed;
 -- none: "ultravox_call_id", if it was asked for by that; else "deleted", the ids of the calls that were deleted since this one began, and "deletes", whether the calls of its
 -- agent delete themselves (record_none);
 -- failed: "reason", why the provider could not be asked; it is asked again later.
@@ -24,8 +24,12 @@ begin
   loop
     perform batchline.lock_agency(v_answer.agency_id);  -- before any batch: a call found may be one that was given up
     if v_answer.answer = 'found' then
-      perform batchline.apply_call(v_answer.agency_id, v_answer.call, 'lookup');
-      v_found := v_found + 1;
+      begin
+        perform batchline.apply_call(v_answer.agency_id, v_answer.call, 'lookup');
+        v_found := v_found + 1;
+      exception when data_exception then  -- what cannot be read of one call must not keep all others waiting
+        perform batchline.record_failed_question(v_answer.call_id, 'The provider''s answer cannot be read: ' || sqlerrm);
+      end;
     elsif v_answer.answer = 'none' then
       perform batchline.lock_batches(array[v_answer.batch_id]);
       v_not_placed := v_not_placed + batchline.record_none(

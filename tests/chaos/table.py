@@ -11,6 +11,7 @@ from local.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from tests.chaos.engine import Outcome
     from tests.chaos.run import Scenario
@@ -74,13 +75,13 @@ def text(found: Iterable[Row]) -> str:
     return report.table(HEAD, [row.cells() for row in found])
 
 
-def write(sections: dict[str, str]) -> None:
-    """Puts each text between its markers in docs/reliability.md; the prose around them stays."""
-    document = DOCUMENT.read_text()
+def write(sections: dict[str, str], file: Path = DOCUMENT) -> None:
+    """Puts each text between its markers in the document; the prose around them stays."""
+    document = file.read_text()
     for name, section in sections.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, _, rest = document.partition(begin)
         _, found, after = rest.partition(end)
-        assert found, f"{DOCUMENT} has no place for {name}"
+        assert found, f"{file} has no place for {name}"
         document = f"{before}{begin}\n\n{section}\n\n{end}{after}"
-    DOCUMENT.write_text(document)
+    file.write_text(document)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -10,62 +9,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.attacks.corpus import BOMBS, PATHS, TYPES
 from tests.calling import call
 
 if TYPE_CHECKING:
     from local.stack import Stack
     from tests.sql.world import World
-
-BOMBS = {
-    "100,000 brackets": b"[" * 100_000,
-    "100,000 objects in each other": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-    "a number of 100,000 digits": b'{"batch_id":' + b"9" * 100_000 + b"}",
-    "an exponent of 999,999": b'{"batch_id":1e999999}',
-    "minus infinity": b'{"batch_id":-Infinity}',
-    "100,000 names": b"{" + b",".join(b'"k%d":1' % n for n in range(100_000)) + b"}",
-    "one name 100,000 times": b"{" + b",".join([b'"batch_id":1'] * 100_000) + b"}",
-    "escapes": b'{"batch_id":"' + b"\\u0041" * 100_000 + b'"}',
-    "a lone surrogate": b'{"batch_id":"\\ud800"}',
-    "no UTF-8": b'{"batch_id":"\xff\xfe"}',
-    "a byte order mark": b'\xef\xbb\xbf{"batch_id":1}',
-    "UTF-16": '{"batch_id":1}'.encode("utf-16"),
-    "a zip bomb": gzip.compress(b'{"batch_id":"' + b"0" * 3_000_000 + b'"}'),
-    "NULs": b"\x00" * 1000,
-    "nothing": b"",
-    "spaces": b" " * 100_000,
-}
-PATHS = [
-    "//calls-batch-list",
-    "/calls-batch-list/",
-    "/calls-batch-list/../calls-batch-get",
-    "/calls-batch-list%2f..%2fhealth",
-    "/%2e%2e/%2e%2e/etc/passwd",
-    "/calls-batch-list%00",
-    "/calls-batch-list;a=b",
-    "/CALLS-BATCH-LIST",
-    "/calls_batch_list",
-    "/calls-batch-process",
-    "/process-historical-sync",
-    "/functions/calls-batch-list/handler.py",
-    "/batch-call/..%2flist",
-    "/batch-call/list/../../calls-batch-list",
-    "/webhook-ingest/",
-    "/webhook-ingest/%00",
-    "/batch-call/" + "x" * 5000,
-    "/\u202ecalls",
-    "/calls-batch-list#x",
-    "/calls-batch-list?" + "a=1&" * 3000,
-]
-TYPES = [
-    "text/plain",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-    "application/xml",
-    "application/json; charset=utf-16",
-    "application/octet-stream",
-    "*/*",
-    "x" * 2000,
-]
 
 
 def listing(stack: Stack, headers: Any) -> httpx.Response:

@@ -102,6 +102,7 @@ def test_what_the_provider_did_not_sign_as_it_stands_is_refused(
     _, said = ringing(world)
     body = event("ended", said["ended"])
     before = world.snapshot()
+    post(world.agency.id, event("moved", said["ended"]))  # so that the secret is at hand, and the second 301 not over
 
     assert post(world.agency.id, *forge(body)).error == REFUSED
     assert world.snapshot() == before
@@ -183,6 +184,21 @@ def test_the_payload_reaches_no_row_of_an_agency_but_the_one_in_the_path(
     assert theirs.snapshot() != before
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(5, 204), (-5, 401)], ids=["while it counts", "afterwards"])
+def test_after_a_rotation_the_secret_before_counts_until_its_time_is_over(
+    db: Connection, store_secret: StoreSecret, minutes: float, status: int
+) -> None:
+    agency_id = make_agency(db).id
+    until = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+    rotated = {"current": "the-new-secret", "previous": SECRET, "previous_until": until}
+    store_secret(agency_id, "ultravox-webhook-secret", json.dumps(rotated))
+    body = event("joined", {"callId": str(uuid4()), "created": at(), "joined": at()})
+
+    assert post(agency_id, body, signed(body, SECRET)).status == status
+    assert post(agency_id, body, signed(body, "the-new-secret")).status == 204
+    assert post(agency_id, body, signed(body, "a-third-one")).error == REFUSED
+
+
 def test_an_unknown_agency_is_refused_without_looking_for_a_secret(
     monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
@@ -245,6 +261,22 @@ def test_a_signed_body_that_is_no_event_is_refused(world: World, body: bytes, st
     reply = post(world.agency.id, body)
 
     assert (reply.status, reply.body["error"]) == (status, sentence)
+
+
+@pytest.mark.parametrize(
+    "unreadable", [{"joined": {}}, {"joined": 7}, {"ended": "2026-13-01T00:00"}, {"billedDuration": "9" * 20 + "s"}]
+)
+def test_an_event_with_a_value_that_cannot_be_read_is_refused_and_changes_nothing(
+    world: World, log: io.StringIO, unreadable: dict[str, object]
+) -> None:
+    _, said = ringing(world)
+    before = world.snapshot()
+
+    reply = post(world.agency.id, event("billed", said["billed"] | unreadable))
+
+    assert reply.error == (400, "call holds a value that cannot be read")
+    assert "an event could not be read" in log.getvalue()
+    assert world.snapshot() == before
 
 
 def test_an_event_of_an_unknown_kind_is_let_go(world: World, log: io.StringIO) -> None:

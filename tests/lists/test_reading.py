@@ -129,6 +129,7 @@ def test_a_number_that_the_batch_has_is_skipped_and_named_in_whatever_chunk_it_c
         (b"+12135550123,Ann\n", "The first row holds a phone number; put a row above it"),
         (b"Phone,Mobile\n+12135550123,\n", 'The columns "Phone" and "Mobile" could both be phone_number'),
         (b"phone,Notes,Notes\n", 'Two columns are called "Notes"'),
+        (b"phone,a\0b\n", "The name of column 2 holds a character that cannot be stored"),
         (b'"phone,name\n' * 3, "The quotation marks in the header row do not match"),
         (b"phone_number,name\n", "The file holds no rows below its header"),
         (b"phone_number\nAnn\nBob\n", "None of the 2 rows could be used; the report says why"),

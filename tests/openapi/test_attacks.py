@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tests.attacks.corpus import TEXTS, VALUES
 from tests.openapi.contract import example, make_real
 from tests.openapi.tenants import DOCUMENT, OPERATIONS, credentials
 
@@ -16,41 +17,6 @@ if TYPE_CHECKING:
     from local.openapi.document import Json
     from tests.openapi.contract import Case
     from tests.openapi.tenants import People, Tenant
-
-TEXTS = {
-    "operator": "eq.1",
-    "or": "or=(id.not.is.null)",
-    "in": 'in.("a","b")',
-    "order": "created_at.desc.nullslast,(select 1)",
-    "star": "*",
-    "select": "*,agencies(*),users(*)",
-    "quote": "'; drop table public.calls; --",
-    "dollar": "$$ || pg_sleep(9) || $$",
-    "percent": "%00%0d%0aset-cookie:x=1",
-    "newline": "x\r\nSet-Cookie: stolen=1\r\n\r\n",
-    "NUL": "a\x00b",
-    "emoji": "👩‍👩‍👧‍👦" * 50,
-    "backwards": "\u202egnp.exe",
-    "zalgo": "a" + "\u0301" * 500,
-    "long": "x" * 200_000,
-    "path": "../../../../etc/passwd",
-    "format": "%s%s%s{0}{__class__}${jndi:ldap://127.0.0.1:9/a}",
-    "formula": '=HYPERLINK("http://127.0.0.1:9","x")',
-    "html": "<script>alert(1)</script>",
-    "number": "1e400",
-    "null": "null",
-    "spaces": "\u2003\ufeff ",
-}
-VALUES: dict[str, Any] = {
-    "surrogate": "\ud800",
-    "list": ["eq.1"],
-    "object": {"eq": "1", "$ne": None},
-    "deep": [[[[[[[[1]]]]]]]],
-    "true": True,
-    "minus": -1,
-    "huge": 2**63,
-    "float": 1.5,
-}
 
 
 def fields_of(operation: Json) -> list[tuple[str, tuple[str, ...]]]:

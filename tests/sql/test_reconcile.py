@@ -365,3 +365,22 @@ def test_all_answers_of_a_round_are_recorded_at_once(world: World) -> None:
 
     assert counts == {"found": 1, "not_placed": 1}
     assert_sound(world.connection)
+
+
+@pytest.mark.parametrize("unreadable", [{"joined": {}}, {"ended": {}}, {"joined": 7}])
+def test_an_answer_that_cannot_be_read_keeps_no_other_agency_waiting(world: World, unreadable: dict[str, Any]) -> None:
+    other = World(world.connection)
+    spoilt, good = world.call_in("unknown"), other.call_in("unknown")
+    calls = {
+        spoilt: payloads.answered(world.call(spoilt))["ended"] | unreadable,
+        good: payloads.answered(other.call(good))["ended"],
+    }
+    answers = [{"call_id": str(call_id), "answer": "found", "call": call} for call_id, call in calls.items()]
+
+    counts = world.verb("record_answers", p_answers=answers, p_ask_again_seconds=120)
+
+    assert counts == {"found": 1, "not_placed": 0}
+    assert (world.call(spoilt)["status"], other.call(good)["status"]) == ("unknown", "ended")
+    (event,) = world.events(event="asked")
+    assert event["reason"].startswith("The provider's answer cannot be read: ")
+    assert_sound(world.connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,19 @@ def refuse(past: Past, status: int, *, times: int | None = None, body: object = 
 @contextmanager
 def changed(past: Past, change: Callable[[Row], Row], patch: Settings) -> Generator[Served]:
     """The provider, but every page of calls is changed on its way."""
+    with rewritten(past, lambda page: json.dumps(change(json.loads(page))).encode(), patch) as served:
+        yield served
+
+
+@contextmanager
+def rewritten(past: Past, change: Callable[[bytes], bytes], patch: Settings) -> Generator[Served]:
+    """The provider, but the text of every page of calls is changed on its way."""
     with passing_on(past.world.simulator.base_url) as served:
         pass_on = served.answer
 
         def answer(asked: Asked) -> tuple[int, bytes] | None:
             passed = pass_on(asked)
-            return passed and (passed[0], json.dumps(change(json.loads(passed[1]))).encode())
+            return passed and (passed[0], change(passed[1]))
 
         served.answer = answer
         patch(ULTRAVOX_BASE_URL=served.url)
@@ -241,8 +249,9 @@ def test_a_list_that_leads_back_to_the_same_page_is_no_endless_import(past: Past
     assert entry["error"] == "The provider's list of calls leads back to the same page"
 
 
-def test_a_link_without_a_cursor_is_no_end_of_the_list(past: Past, change_settings: Settings) -> None:
-    with changed(past, lambda page: page | {"next": "/api/calls"}, change_settings):
+@pytest.mark.parametrize("link", ["/api/calls", "/api/calls?cursor=", "/api/calls?cursor=a%00", "http://[/?cursor=a"])
+def test_a_link_without_a_cursor_is_no_end_of_the_list(past: Past, change_settings: Settings, link: str) -> None:
+    with changed(past, lambda page: page | {"next": link}, change_settings):
         entry = past.whole()
 
     assert (entry["status"], entry["error"]) == (
@@ -272,6 +281,33 @@ def test_what_no_column_can_hold_is_replaced_and_the_call_is_imported(past: Past
     past.assert_whole()
     query = "select count(*) from public.calls where agency_id = %s and short_summary = %s"
     assert past.world.value(query, past.world.agency.id, "a\ufffdb\ufffdc") == 4
+
+
+NOT_TAKEN = ["1e400", "-1e400", "1" * 400 + ".5", "9" * 5000, "[" * 250 + "]" * 250]
+
+
+@pytest.mark.parametrize("value", NOT_TAKEN, ids=lambda text: text[:6])
+def test_a_value_that_no_reader_takes_is_left_out_and_the_call_is_imported(
+    past: Past, change_settings: Settings, value: str
+) -> None:
+    def spoilt(page: bytes) -> bytes:
+        before, name, after = page.partition(b'"metadata":')
+        assert name
+        return before + b'"mood":' + value.encode() + b"," + name + after
+
+    with rewritten(past, spoilt, change_settings):
+        past.whole()
+
+    past.assert_whole()
+
+
+@pytest.mark.parametrize("total", [b"1e400", b"-1", b"2147483648", b"9" * 5000, b'"many"', b"[]", b"true"])
+def test_a_total_that_is_none_holds_no_import_up(past: Past, change_settings: Settings, total: bytes) -> None:
+    with rewritten(past, lambda page: re.sub(rb'"total":\s*\d+', b'"total":' + total, page), change_settings):
+        past.whole()
+
+    assert set(past.imported()) == past.known().keys()
+    assert (past.status, past.row()["total_calls"]) == ("completed", None)
 
 
 def test_unknown_fields_and_values_are_imported_and_kept(past: Past, change_settings: Settings) -> None:

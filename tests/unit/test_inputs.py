@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -177,6 +178,25 @@ def test_the_first_hundred_problems_are_listed_and_all_are_counted() -> None:
     errors: Any = problem.members["errors"]
     assert [entry["index"] for entry in errors] == list(range(100))
     assert problem.members["error_count"] == 150
+
+
+def test_of_more_problems_than_anybody_will_read_none_is_listed() -> None:
+    most = {f"k{number}": 1 for number in range(50_000)}
+
+    with pytest.raises(BadRequestError) as refused:
+        validate(Order, {"id": ID, **most})
+    assert refused.value.members["error_count"] == 50_000
+    with pytest.raises(BadRequestError, match="The body is wrong in more than 50,000 places") as refused:
+        validate(Order, {"id": ID, "one": "more", **most})
+    assert refused.value.members == {}
+
+
+def test_the_time_to_find_a_repeated_name_grows_with_the_body_and_not_with_its_square() -> None:
+    names = b",".join(b'"k%d":1' % number for number in [*range(100_000), 99_999])
+    began = time.process_time()
+
+    assert refusal_of(b"{" + names + b"}") == "The body names k99999 twice"
+    assert time.process_time() - began < 5  # it took 60 s
 
 
 def test_a_name_of_the_clients_making_is_cut_short() -> None:

@@ -13,6 +13,7 @@ from shared.webhooks import why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
 
 SECRET = "whsec"
 BODY = b'{"event":"call.ended","call":{}}'
