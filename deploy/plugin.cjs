@@ -69,7 +69,10 @@ class Deployment {
       "before:package:initialize": () => this.each((name, fn) => this.prepare(name, fn)),
       "before:package:finalize": () => this.finish(),
       // The local stack runs the processors; offline would, with six seconds for each, too short for a turn.
-      "before:offline:start": () => this.each((_name, fn) => this.unschedule(fn)),
+      "before:offline:start": () => {
+        this.each((_name, fn) => this.unschedule(fn));
+        delete this.serverless.service.package.artifact; // what runs is the source, packed or not
+      },
     };
   }
 

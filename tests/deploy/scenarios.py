@@ -133,12 +133,14 @@ def reads_a_report(scene: Scene) -> None:
 
 
 def processes_lists(scene: Scene) -> None:
-    awaited, arrived = scene.upload(b""), scene.upload(f"phone_number\r\n{NUMBER}\r\n555\r\n".encode())
+    people = f"phone_number\r\n{NUMBER}\r\n555\r\n".encode()
+    awaited, arrived = scene.upload(b""), scene.upload(people)
     with scene.acting("process-contact-imports"):
         answer = import_module("functions.process-contact-imports.handler").main({}, None)
         half_a_file("imports")
     assert [(one["import_id"], one["status"]) for one in answer["results"]] == [(arrived, "completed")]
     assert [row["status"] for row in scene.world.all("contact_imports") if row["id"] == awaited] == ["pending"]
+    serves_its_queue("process-contact-imports", lambda _: scene.upload(people))(scene)
 
 
 def imports_agents(scene: Scene) -> None:
@@ -207,6 +209,7 @@ def erases(scene: Scene) -> None:
     assert call("calls-batch-export", scene.owner, body={"batch_id": str(batch_id)}).status == 200
     with scene.acting("person-erase"):
         reply = call("person-erase", scene.owner, body={"phone_number": NUMBER})
+        half_a_file("imports")
     assert (reply.status, reply.body["changed"]["objects"]) == (200, 2)
 
 

@@ -88,7 +88,7 @@ def test_offline_answers_a_person_over_http(offline: str, folder: Path, db: Conn
         stranger = client.get("/calls-batch-list")
         owner = client.get("/calls-batch-list", headers={"authorization": f"Bearer {token}"})
 
-    assert (stranger.status_code, owner.status_code) == (401, 200)
+    assert (stranger.status_code, owner.status_code) == (401, 200), stranger.text
     assert owner.json()["batches"] == []
     assert "Starting Offline" in (log := (folder / "offline.log").read_text())
     assert "Scheduling" not in log  # the processors are the local stack's

@@ -153,6 +153,7 @@ def test_a_queue_stands_with_its_dead_letters_and_a_worker_that_reports_each_fai
     assert {mapping["FunctionArn"].rsplit(":", 1)[1] for mapping in mappings} == {
         f"{STACK}-calls-batch-process",
         f"{STACK}-process-historical-sync",
+        f"{STACK}-process-contact-imports",
     }
     for mapping in mappings:
         url = sqs.get_queue_url(QueueName=mapping["EventSourceArn"].rsplit(":", 1)[1])["QueueUrl"]

@@ -55,8 +55,10 @@ def test_two_workers_claiming_at_once_never_exceed_a_limit(ours: World, theirs: 
 
     second = race(theirs, lambda: claim_thirty_times(theirs, "two"))
     first = claim_thirty_times(ours, "one")
+    claimed = first + second.result()
+    claimed += claim_thirty_times(ours, "one")  # who finds the other at work claims nothing, maybe each time
 
-    assert first + second.result() == 20 == ours.batch(batch_id)["in_progress"]
+    assert claimed == 20 == ours.batch(batch_id)["in_progress"]
     assert_sound(ours.connection)
 
 
