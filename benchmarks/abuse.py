@@ -71,23 +71,29 @@ class Abused:
     @property
     def passed(self) -> int:
         """Those of the answers that were no 429."""
-        return sum(status != 429 for _, _, status, _ in self.answers)
+        return sum(status != 429 for _, _, status, _, _ in self.answers)
+
+    @property
+    def busy(self) -> int:
+        """The 429 for which too many waited for the agency's lock; each counts for the limit."""
+        return sum(busy for *_, busy in self.answers)
 
     @property
     def wrong_waits(self) -> int:
-        """The 429 whose Retry-After ends before the oldest row is a minute old, or more than 2 s after it.
+        """The other 429 whose Retry-After ends before the oldest row is a minute old, or more than 2 s after it.
 
         Each of two roundings, the database's and the container's, adds up to one second.
         """
         free = (self.first_at or 0) + 60
-        waits = [(asked + (wait or 0), answered + (wait or 0)) for asked, answered, status, wait in self.answers
-                 if status == 429]  # fmt: skip
+        waits = [(asked + (wait or 0), answered + (wait or 0)) for asked, answered, status, wait, busy in self.answers
+                 if status == 429 and not busy]  # fmt: skip
         return sum(late < free or early > free + 2 for early, late in waits)
 
     @property
     def is_exact(self) -> bool:
-        """Whether as many passed as are allowed, and the others were told the truth."""
-        return self.passed == self.rows == LIMIT and self.stored in (None, LIMIT) and not self.wrong_waits
+        """Whether as many were let in as are allowed, and the others were told the truth."""
+        let_in = self.passed + self.busy
+        return let_in == self.rows == LIMIT and self.stored in (None, self.passed) and not self.wrong_waits
 
 
 @dataclass
@@ -209,13 +215,13 @@ def _section(seen: Seen) -> tuple[str, bool]:
     ]
     abusers = [
         (
-            kind, len(one.answers), one.passed, one.rows, "" if one.stored is None else one.stored,
-            len(one.answers) - one.passed, one.wrong_waits,
+            kind, len(one.answers), one.rows, one.passed, "" if one.stored is None else one.stored, one.busy,
+            len(one.answers) - one.passed - one.busy, one.wrong_waits,
         )
         for kind, one in seen.abusers
     ]  # fmt: skip
     head = ("the others, while there is", "requests", "p50, ms", "p95, ms", "p99, ms", "p95 / undisturbed")
-    abuser_head = ("abuser", "answers", "not 429", "rows", "stored", "429", "of them with a wrong Retry-After")
+    abuser_head = ("abuser", "answers", "counted", "not 429", "stored", "busy", "over the limit", "wrong Retry-After")
     verdict, met = _verdict(seen, quiet)
     return "\n\n".join(("## Abuse", table(head, rows), table(abuser_head, abusers), verdict)), met
 

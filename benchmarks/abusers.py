@@ -2,7 +2,7 @@
 
 Reads what it needs as one line of JSON, says "ready", begins at the next line, says "now" when it is over its limit (or
 all that is to be held is held), and ends with the input. Then it prints its answers as JSON: for each when it was asked
-and answered (Unix times), the status and the Retry-After, or null.
+and answered (Unix times), the status, the Retry-After, or null, and whether too many waited for the agency's lock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ A_SECOND = 40  # twenty times the limit
 SLOW_CONNECTIONS = 200
 HUGE = b'{"x":"' + b"x" * 5_000_000 + b'"}'
 
-Answer = tuple[float, float, int, int | None]
+Answer = tuple[float, float, int, int | None, bool]
 
 
 @dataclass
@@ -88,8 +88,9 @@ class Abuser:
         asked = time.time()
         response = await self.client.request(method, self.url + path, headers=self.headers, **request)
         wait = response.headers.get("Retry-After")
-        self.answers.append((asked, time.time(), response.status_code, int(wait) if wait else None))
-        if wait:
+        busy = '"agency_busy"' in response.text
+        self.answers.append((asked, time.time(), response.status_code, int(wait) if wait else None, busy))
+        if wait and not busy:
             self._say_now()
 
     async def _endless(self) -> None:
