@@ -23,6 +23,7 @@ from tests.factories import fictional_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import LiteralString
 
     from benchmarks.ground import Ground
     from tests.factories import Agency
@@ -115,8 +116,8 @@ class Bench:
         others = (cpu_ms(parts[name].pid) for name in PARTS[2:])
         return Used(cpu_ms(self.worker_pid), database, *others)
 
-    def _count(self, statement: str) -> int:
-        return self.here.rows(statement)[0][0]  # type: ignore[arg-type]
+    def _count(self, statement: LiteralString) -> int:
+        return self.here.rows(statement)[0][0]
 
 
 def run(messages: int) -> tuple[str, bool]:

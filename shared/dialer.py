@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, TypedDict, cast
 import stamina
 
 from shared import crash_points, database, secrets, vitals
+from shared.clock import boottime
 from shared.dials import DialResult
 from shared.errors import DatabaseError
 from shared.reconcile import reconcile
 from shared.settings import settings
 from shared.telemetry import count, logger
-from shared.ultravox import Ultravox, boottime
+from shared.ultravox import Ultravox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

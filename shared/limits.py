@@ -9,11 +9,11 @@ minute; but a limit that an operator raises may be noticed that much later.
 from __future__ import annotations
 
 import math
-import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from shared import database
+from shared.clock import boottime
 from shared.errors import AppError, DatabaseError, TooManyRequestsError, UnauthorizedError
 from shared.telemetry import logger
 
@@ -76,7 +76,7 @@ def _count(who: Caller) -> None:
 
 
 def _refuse_who_was_told_to_wait(who: Caller) -> None:
-    wait = math.ceil(_until.get(_key(who), 0) - _now())
+    wait = math.ceil(_until.get(_key(who), 0) - boottime())
     if wait > 0:
         raise TooManyRequestsError(
             f"Too many requests in a minute. Please try again in {wait} s.", headers={"Retry-After": str(wait)}
@@ -87,12 +87,8 @@ def _remember(who: Caller, error: TooManyRequestsError) -> None:
     if _is_over(error) and (wait := error.headers.get("Retry-After")):
         if len(_until) >= MOST_REMEMBERED:
             _until.clear()
-        _until[_key(who)] = _now() + int(wait)
+        _until[_key(who)] = boottime() + int(wait)
 
 
 def _key(who: Caller) -> tuple[object, ...]:
     return who.user_id, who.api_key, who.secret_hash
-
-
-def _now() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)  # goes on while a container is frozen

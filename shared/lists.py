@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from shared import crash_points, import_report, storage
+from shared.clock import boottime
 from shared.contact_imports import list_object
 from shared.csv_rows import ListError
 from shared.database import rpc
@@ -21,7 +22,6 @@ from shared.errors import AppError
 from shared.list_chunks import Chunks
 from shared.settings import settings
 from shared.telemetry import count, logger
-from shared.ultravox import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,11 +19,11 @@ from pydantic_core import to_json
 from standardwebhooks.webhooks import Webhook
 
 from shared import crash_points, database, notices
+from shared.clock import boottime
 from shared.errors import DatabaseError
 from shared.receivers import Delivery, Receiver, trusted
 from shared.settings import settings
 from shared.telemetry import count, logger
-from shared.ultravox import boottime
 
 if TYPE_CHECKING:
     import ssl

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import stamina
 
 from shared import crash_points, database, secrets
+from shared.clock import boottime
 from shared.errors import DatabaseError
 from shared.history import (
     History,
@@ -26,7 +27,6 @@ from shared.history import (
 )
 from shared.settings import settings
 from shared.telemetry import count, logger
-from shared.ultravox import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

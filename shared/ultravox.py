@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlsplit
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from shared import crash_points, provider_json, secrets
+from shared.clock import boottime
 from shared.dials import DialResult, call_request, read_answer
 from shared.lanes import Lanes
 from shared.settings import settings
@@ -37,11 +37,6 @@ class LookupFailedError(Exception):
 
 class TooLateError(Exception):
     """The time by which the POST had to leave is over; nothing was sent."""
-
-
-def boottime() -> float:
-    """Seconds on a clock that goes on while the machine is suspended: a worker that was frozen must see it."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Page(BaseModel):

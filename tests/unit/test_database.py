@@ -10,35 +10,15 @@ from shared import database
 from shared.auth import Caller
 from shared.errors import DatabaseError, NotFoundError, UnauthorizedError
 from shared.settings import settings
-from tests.servers import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.servers import Asked, Served
 
     Answer = tuple[int, bytes] | None
 
 CALLER = Caller(UUID("5f9f1b7e-4d1b-4a53-9a3f-1d2c3b4a5f60"), "the.users.token")
-
-
-@pytest.fixture
-def postgrest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """A scripted PostgREST, for the answers that the real one does not give when asked to."""
-    with serving(lambda _: (200, b'{"ok": true}')) as served:
-        for name, value in {
-            "SUPABASE_URL": "https://project.example",
-            "SUPABASE_REST_URL": served.url,
-            "SUPABASE_ANON_KEY": "anon",
-            "SUPABASE_SERVICE_ROLE_KEY": "service",
-            "FUNCTIONS_URL": "https://functions.example",
-        }.items():
-            monkeypatch.setenv(name, value)
-        database.close()  # a client of the tests before has another address
-        settings.cache_clear()
-        yield served
-        database.close()
-        settings.cache_clear()
 
 
 def refusing(code: str, message: str = "no", details: object = None, status: int = 400) -> Answer:

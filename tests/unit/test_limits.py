@@ -8,11 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from shared import database, limits
+from shared import limits
 from shared.auth import Caller
 from shared.errors import NotFoundError, TooManyRequestsError, refusal
-from shared.settings import settings
-from tests.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,29 +31,10 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    monkeypatch.setattr(limits, "_now", clock.now)
+    monkeypatch.setattr(limits, "boottime", clock.now)
     limits.close()
     yield clock
     limits.close()
-
-
-@pytest.fixture
-def postgrest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """A scripted PostgREST, which counts whatever it is asked to."""
-    with serving(lambda _: (200, b"{}")) as served:
-        for name, value in {
-            "SUPABASE_URL": "https://project.example",
-            "SUPABASE_REST_URL": served.url,
-            "SUPABASE_ANON_KEY": "anon",
-            "SUPABASE_SERVICE_ROLE_KEY": "service",
-            "FUNCTIONS_URL": "https://functions.example",
-        }.items():
-            monkeypatch.setenv(name, value)
-        database.close()
-        settings.cache_clear()
-        yield served
-        database.close()
-        settings.cache_clear()
 
 
 def over_the_limit(wait: int) -> Exception:
