@@ -77,11 +77,12 @@ def started(world: World, batch_id: UUID) -> None:
 
 
 def started_at_any_hour(world: World) -> None:
-    """Started without the hours of such a batch: whether it dials must not depend on when the tests run."""
-    world.connection.execute(
-        "update public.call_batches set calling_hours = null where agency_id = %s", [world.agency.id]
-    )
+    """Started, with its hours open wherever its people are: whether it dials must not depend on when the tests run."""
     world.start()
+    world.connection.execute(
+        "update public.call_batch_zones set opens_at = batchline.clock(), closes_at = 'infinity' where agency_id = %s",
+        [world.agency.id],
+    )
 
 
 def test_its_hours_are_eight_to_nine_in_the_time_of_the_number_or_else_of_the_batch(key: ApiKey, world: World) -> None:
