@@ -14,6 +14,7 @@ import pytest
 
 from local import package
 from local.processes import ROOT
+from tests.deploy.runtime import EMULATED
 from tests.functions.conftest import sign as sign  # a fixture, here too
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
 Template = dict[str, Any]
 ORIGINS = ["https://app.example.com", "https://admin.example.com"]
-MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+MACHINE = "arm64" if EMULATED else {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 
 
 @pytest.fixture(scope="session")
 def artifact(folder: Path) -> Path:
-    """The zip, with the compiled wheels of this machine instead of Lambda's."""
+    """The zip, with the compiled wheels of what executes it here."""
     return package.build(folder / "batchline.zip", MACHINE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from local.functions import Function
 
-WAIT_SECONDS = 20
+EMULATED = os.environ.get("EMULATED_ARM64")  # a folder that arm64.sh made: its interpreter runs the artifact
+WAIT_SECONDS = 60 if EMULATED else 20
 CLIENT = ("awslambdaric", "snapshot-restore-py", "simplejson")  # it and what it needs, and nothing else of the tests'
 
 
@@ -87,6 +89,8 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
 def make_client(folder: Path) -> Path:
     """A folder with the runtime interface client alone: a module that the artifact lacks must be found missing."""
+    if EMULATED:
+        return Path(EMULATED, "client")
     folder.mkdir(exist_ok=True)
     for name in CLIENT:
         found = distribution(name)
@@ -108,7 +112,8 @@ def running(function: Function, task: Path, client: Path, env: Mapping[str, str]
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
         }
         threading.Thread(target=runtime.serve_forever, daemon=True).start()
-        command = [sys.executable, "-S", "-m", "awslambdaric", function.handler]
+        python = f"{EMULATED}/python" if EMULATED else sys.executable
+        command = [python, "-S", "-m", "awslambdaric", function.handler]
         process = subprocess.Popen(command, cwd=task, env=environment, stdout=output, stderr=output)
         try:
             yield runtime

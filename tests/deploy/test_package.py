@@ -124,7 +124,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def test_what_is_compiled_for_arm64_loads_on_lambda(folder: Path) -> None:
-    """Which is the architecture that is deployed; nothing here can execute it."""
+    """Which is the architecture that is deployed. To execute it takes arm64.sh."""
     package.install(folder / "arm64", "arm64")
     compiled = [path.name for path in (folder / "arm64").rglob("*.so*")]
 
