@@ -23,12 +23,12 @@ from uuid import uuid4
 import httpx
 import phonenumbers
 
+from benchmarks import library
 from benchmarks.ground import ground
 from benchmarks.optimum import Limits
 from benchmarks.report import table
 from local.processes import ROOT
 from shared import contact_imports, lists, storage
-from shared.phone_numbers import e164, zones_of_number
 from tests.factories import batch_body, fictional_area_codes
 
 if TYPE_CHECKING:
@@ -189,8 +189,7 @@ def _main(side: str, *arguments: str) -> None:
         answer: dict[str, Any] = lists.process(lambda: 3_600_000)
         assert [entry["status"] for entry in answer["results"]] == ["completed"], answer
     else:
-        for n in range(int(arguments[0])):
-            zones_of_number(e164(number_of(n)))
+        library.read(number_of(n) for n in range(int(arguments[0])))
     print(json.dumps({"seconds": time.perf_counter() - began, "peak_mb": _peak_mb()}))
 
 

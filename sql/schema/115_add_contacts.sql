@@ -20,6 +20,10 @@ begin
     ) as time_zones
     from jsonb_array_elements(v_sets) as given (zones)
   ),
+  -- Most agencies have erased nobody, and to ask that of every number is dear.
+  erasures as materialized (
+    select exists (select from public.erasure_salts where agency_id = p_batch.agency_id) as exist
+  ),
   listing as (
     select list.contact, p_batch.total_contacts + list.ordinality - 1 as position, zone_set.time_zones, case
         when listed.phone_number is not null then 'On the do-not-call list'
@@ -27,6 +31,7 @@ begin
         when zone.opens_at = 'infinity' then batchline.never_open_note(zone.time_zones)
       end as reason
     from jsonb_array_elements(p_contacts) with ordinality as list (contact, ordinality)
+    cross join erasures
     join zone_set on zone_set.zones = coalesce(list.contact -> 'time_zones', 'null')
     left join public.call_batch_zones as zone
       on zone.batch_id = p_batch.id and zone.time_zones = zone_set.time_zones
@@ -34,7 +39,8 @@ begin
       select phone_number from public.do_not_call
       where agency_id = p_batch.agency_id
         and phone_number in (
-          list.contact ->> 'phone_number', batchline.erased_number(p_batch.agency_id, list.contact ->> 'phone_number')
+          list.contact ->> 'phone_number',
+          case when erasures.exist then batchline.erased_number(p_batch.agency_id, list.contact ->> 'phone_number') end
         )
       limit 1
     ) as listed on true
@@ -42,7 +48,7 @@ begin
   added as (
     insert into public.campaign_contacts (
       status, agency_id, batch_id, position, phone_number, first_name, last_name, email, company, title, timezone,
-      custom_data, max_attempts, next_attempt_at, completed_at, reason, reason_at, outcome_notes, time_zones
+      custom_data, max_attempts, next_attempt_at, completed_at, reason, reason_at, outcome_notes, time_zones, created_at
     )
     select
       case when reason is null then p_status else 'skipped' end, p_batch.agency_id, p_batch.id, position,
@@ -52,7 +58,7 @@ begin
       coalesce((contact ->> 'max_attempts')::int, (p_batch.retry ->> 'max_attempts')::int),
       case when reason is null and p_status = 'queued' then v_now end,
       case when reason is not null then v_now end, reason, case when reason is not null then v_now end, reason,
-      time_zones
+      time_zones, v_now
     from listing
     returning id, status, reason
   )

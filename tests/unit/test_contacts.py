@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
 
 from shared.contacts import Contact, one_per_number
 from shared.errors import BadRequestError
 from shared.inputs import validate
-from shared.phone_numbers import e164
+from shared.phone_numbers import e164, zones_of_number
 
 INVALID = "must be a valid phone number with its country code, such as +12135550123"
 
@@ -62,6 +64,30 @@ def test_any_text_is_a_valid_number_in_e164_or_a_value_error(written: str) -> No
         assert str(error) == INVALID  # noqa: PT017
     else:
         assert e164(number) == number
+
+
+def test_of_every_country_the_library_decides_what_is_valid_and_where_it_is() -> None:
+    examples = [
+        found
+        for region in phonenumbers.SUPPORTED_REGIONS
+        for kind in phonenumbers.PhoneNumberType.values()
+        if (found := phonenumbers.example_number_for_type(region, kind))
+    ]
+    whole = [phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164) for one in examples]
+    asked = {number[:length] + end for number in whole for length in (len(number), -1) for end in ("", "0", "7")}
+    answers = {True: 0, False: 0}
+
+    for text in sorted(asked):
+        number = phonenumbers.parse(text)
+        valid = phonenumbers.is_valid_number(number)
+        answers[valid] += 1
+        if valid:
+            assert set(zones_of_number(e164(text))) == set(time_zones_for_number(number)) - {UNKNOWN_TIMEZONE}
+        else:
+            with pytest.raises(ValueError, match="valid phone number"):
+                e164(text)
+
+    assert min(answers.values()) > 1000
 
 
 @pytest.mark.parametrize(
